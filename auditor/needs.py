@@ -1,0 +1,87 @@
+"""What an audit may ask for, without saying how it is run.
+
+An audit's `needs.py` turns its spec into folds and solves; the planner shares, orders and places
+them; the engine feeds them. These are plain frozen values: they print, hash and go to JSON.
+
+    Source   rows to read                     a split of the dataset under a view
+    Output   what is computed per batch       logits, activation(layer), jacobian(layer, outputs)
+    Fold     a mergeable state over a source  update per batch, merge per shard
+    Solve    states in, result out            no data pass
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+
+class Need(BaseModel):
+    """Base of the vocabulary: frozen, hashable where its fields are, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class View(Need):
+    """How a split is looked at."""
+
+    kind: Literal["clean", "intervention"] = "clean"
+    """`clean`: as stored. `intervention`: redrawn under do(attribute = value)."""
+    interventions: tuple[tuple[str, bool], ...] = ()
+    """Attribute and value, sorted; only for `intervention`."""
+
+
+class Source(Need):
+    """Rows to read. Rows come in an order shuffled by sample id, so any prefix is a fair sample."""
+
+    split: str
+    """Name of the split."""
+    view: View = View()
+    """How the split is looked at."""
+
+
+class Output(Need):
+    """A quantity of one network for each image of a batch."""
+
+    kind: Literal["logits", "activation", "jacobian"]
+    """`logits` [B, C]; `activation` [B, *L]; `jacobian` [B, len(outputs), *L]."""
+    network: Literal["model"] = "model"
+    """Which network of the spec."""
+    layer: str | None = None
+    """Module path; the module's output. None for logits."""
+    outputs: tuple[int, ...] = ()
+    """Which logits are differentiated, for `jacobian`."""
+
+
+class Fold(Need):
+    """A mergeable state of one audit over one source."""
+
+    audit: str
+    """Id of the audit."""
+    name: str
+    """Name of the fold, unique inside the audit."""
+    source: Source
+    """The rows it runs over."""
+    outputs: tuple[Output, ...] = ()
+    """What it consumes, besides ids, labels and attributes, which every batch carries."""
+    params: JsonValue = None
+    """Everything of the audit's spec that the state depends on; part of the state's key."""
+    after: tuple[str, ...] = ()
+    """Names of solves of the same audit whose state it starts from."""
+    sequential: bool = False
+    """May stop after any shard, once its state says that it has seen enough."""
+    max_rows: int | None = None
+    """Reads at most this many rows of the shuffled source."""
+
+
+class Solve(Need):
+    """A step without data: states of folds (and earlier solves) in, a state or the result out."""
+
+    audit: str
+    """Id of the audit."""
+    name: str
+    """Name of the solve; `result` ends the audit."""
+    inputs: tuple[str, ...]
+    """Names of folds and solves of the same audit."""
+    params: JsonValue = None
+    """Everything of the audit's spec that the outcome depends on."""

@@ -1,0 +1,151 @@
+"""Models: the network under audit, or its recorded predictions. `source` tells the kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from auditor.spec.base import SpecModel, Text
+
+BuiltinName = Literal[
+    "portraits_net",
+    "cifar_resnet20",
+    "cifar_resnet32",
+    "cifar_resnet44",
+    "cifar_resnet56",
+]
+
+
+class Preprocess(SpecModel):
+    """From a decoded image to the network's input."""
+
+    resize: int | None = Field(default=None, ge=1)
+    """Length of the short side in pixels; None keeps the size."""
+    crop: int | None = Field(default=None, ge=1)
+    """Side of the square centre crop; None keeps the image whole."""
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Subtracted per channel, for images in [0, 1]."""
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Divides per channel, for images in [0, 1]."""
+
+
+class ModelBase(SpecModel):
+    """What every model declares."""
+
+    title: Text = ""
+    """The model as the report names it."""
+    head: Literal["multi_label", "multi_class"] = "multi_label"
+    """`multi_label`: an attribute is predicted where its logit is positive; `multi_class`: where
+    its output is the largest."""
+    preprocess: Preprocess = Preprocess()
+    """How images are prepared for this network."""
+
+
+class BuiltinModel(ModelBase):
+    """A small network that ships with the package."""
+
+    source: Literal["builtin"]
+    name: BuiltinName
+    """Name of the architecture."""
+    num_outputs: int = Field(ge=1)
+    """Number of outputs."""
+    weights: str | None = None
+    """State dict as safetensors or a plain torch file; random initialisation without one."""
+
+
+class TorchvisionModel(ModelBase):
+    """An architecture from torchvision with a local state dict; nothing is downloaded."""
+
+    source: Literal["torchvision"]
+    name: str
+    """Name in `torchvision.models`, such as `resnet50`."""
+    num_outputs: int = Field(default=1000, ge=1)
+    """Number of outputs."""
+    weights: str | None = None
+    """State dict as safetensors or a plain torch file; random initialisation without one."""
+
+
+class TorchScriptModel(ModelBase):
+    """A TorchScript archive. It executes what it contains, so it needs `--allow-code`."""
+
+    source: Literal["torchscript"]
+    path: str
+    """The archive."""
+
+
+class ExportedModel(ModelBase):
+    """A `torch.export` archive (.pt2). It executes what it contains: `--allow-code`."""
+
+    source: Literal["torch_export"]
+    path: str
+    """The archive."""
+
+
+class PythonModel(ModelBase):
+    """A function in a Python file that returns a `torch.nn.Module`: `--allow-code`."""
+
+    source: Literal["python"]
+    file: str
+    """The Python file."""
+    function: str = "build"
+    """Name of a function without arguments in that file."""
+
+
+class PredictionsModel(SpecModel):
+    """No network at all: the dataset's prediction column, for audits that need only that."""
+
+    source: Literal["predictions"]
+    title: Text = ""
+    """The model as the report names it."""
+
+
+class TrainRecipe(SpecModel):
+    """How a network is fitted. The same recipe, data and device kind give the same weights."""
+
+    epochs: int = Field(ge=1, le=1000)
+    """Passes over the training split."""
+    batch_size: int = Field(default=128, ge=1)
+    """Images per step."""
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    """Peak learning rate."""
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    """Decoupled (adamw) or ordinary (sgd) weight decay."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """The optimiser; sgd uses momentum 0.9."""
+    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    """Learning rate over the steps."""
+    loss: Literal["multi_label", "multi_class"] = "multi_label"
+    """`multi_label`: logistic loss per attribute; `multi_class`: cross entropy on the label."""
+    augment: bool = False
+    """Random horizontal flips and shifts by up to an eighth of the side."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seed of the initial weights, the order of the images and the augmentation."""
+
+
+class TrainedModel(ModelBase):
+    """A network fitted once from a recipe in the spec, on the spec's dataset, cached by content."""
+
+    source: Literal["train"]
+    network: Annotated[BuiltinModel | TorchvisionModel, Field(discriminator="source")]
+    """The architecture, with weights to start from where it has some."""
+    replace_head: str | None = None
+    """Module path of a linear layer that is replaced by a new one with one output per target."""
+    freeze_backbone: bool = False
+    """Fit only the replaced head; the rest of the network stays as its weights are."""
+    split: str = "train"
+    """Split that the network is fitted on."""
+    recipe: TrainRecipe
+    """How it is fitted."""
+
+
+ModelSpec = Annotated[
+    BuiltinModel
+    | TorchvisionModel
+    | TorchScriptModel
+    | ExportedModel
+    | PythonModel
+    | PredictionsModel
+    | TrainedModel,
+    Field(discriminator="source"),
+]
