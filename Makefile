@@ -23,8 +23,20 @@ lock: | $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    --no-emit-index-url --no-emit-find-links pyproject.toml --group dev -o requirements.lock
 
+# Exit code 1 is the policy's verdict on the planted biases, not a crash: the demo wants it.
+demo: env
+	@$(BIN)/auditor run portraits; code=$$?; test $$code -eq 1 || { echo "the demo should end in 1 (planted biases found), it ended in $$code"; exit 1; }
+
 test: env
 	$(BIN)/python -m pytest
+
+# JSON lines: ours against the plain alternative, both measured in this run.
+bench: env
+	$(BIN)/python tests/benchmarks/run.py
+
+# The long multi-seed studies; prints its tables as it goes.
+study: env
+	$(BIN)/python tests/benchmarks/study.py
 
 check: env
 	$(BIN)/ruff format --check .
