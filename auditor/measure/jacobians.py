@@ -1,0 +1,230 @@
+"""Per-image gradients of many outputs at one layer, and what is made of them.
+
+For every image the rows are ν_i = dY_i / dx at the layer's output x (Zhang et al., AAAI 2018). One
+forward pass serves all outputs, and a backward pass ends at the layer. Because a network in
+evaluation mode treats images independently, the gradient of a sum over the batch holds the
+gradient of every image.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from auditor.errors import InputError
+from auditor.measure.taps import CutOpen, cut_open
+
+AT_ONCE = 8
+"""Outputs per backward pass, unless calibrated. 1 is a plain loop. All at once saves reading the
+weights again, but spills the caches at large batches; measured on AlexNet conv1 with 40 outputs,
+4 to 10 at once are best from batch 4 on. The numbers agree up to the last digits."""
+
+
+class LayerJacobian(NamedTuple):
+    """Gradients of chosen outputs at one layer.
+
+    Attributes:
+        logits: The chosen outputs [B, n].
+        activation: Output x of the layer [B, *L].
+        jacobian: dY_i / dx for every image [B, n, *L]. It may be an expanded view: do not write.
+    """
+
+    logits: Tensor
+    activation: Tensor
+    jacobian: Tensor
+
+
+class Calibration(NamedTuple):
+    """The fastest way found to take gradients.
+
+    Attributes:
+        at_once: Outputs per backward pass.
+        batch_size: Images per forward pass.
+        seconds: Time per image, in seconds.
+    """
+
+    at_once: int
+    batch_size: int
+    seconds: float
+
+
+class Cosines(NamedTuple):
+    """Cosines between gradients.
+
+    Attributes:
+        values: w_ij [B, n, n]; 0 where not valid.
+        valid: Whether both gradients have a norm above zero [B, n, n].
+    """
+
+    values: Tensor
+    valid: Tensor
+
+
+def layer_jacobian(
+    network: nn.Module,
+    images: Tensor,
+    layer: str,
+    outputs: Sequence[int],
+    *,
+    at_once: int = AT_ONCE,
+) -> LayerJacobian:
+    """Gradients of `outputs` at the output of `layer`, per image.
+
+    Where the layer feeds the network's last linear module directly, the gradients are its weight
+    rows and no backward pass is made.
+
+    Args:
+        network: Maps images to logits [B, C]. It is left exactly as found.
+        images: Input [B, ...].
+        layer: Module path.
+        outputs: Columns of the logits.
+        at_once: Outputs per backward pass; above 1 the pass is vectorised over outputs.
+
+    Raises:
+        InputError: when the layer cannot be tapped, logits are not [B, C], or an output is out of
+            range.
+    """
+    opened = cut_open(network, images, layer)
+    logits = _chosen(opened.output, outputs)
+    if opened.head is not None:
+        jacobian = _head_rows(opened, opened.head, outputs)
+    else:
+        jacobian = _pulled_back(logits, opened.activation, at_once)
+    return LayerJacobian(logits.detach(), opened.activation.detach(), jacobian)
+
+
+def calibrate(
+    network: nn.Module,
+    images: Tensor,
+    layer: str,
+    outputs: Sequence[int],
+    *,
+    batch_sizes: Sequence[int] = (1, 4, 8, 16),
+    at_once: Sequence[int] = (1, 4, 10, 40),
+) -> Calibration:
+    """Time a few ways to take gradients on a few images and name the fastest.
+
+    The choice moves the last digits of the gradients. A run therefore calibrates once, at its
+    start, and keeps the choice when it resumes.
+
+    Args:
+        network: As in `layer_jacobian`.
+        images: At least as many images as the smallest batch size.
+        layer: Module path.
+        outputs: Columns of the logits.
+        batch_sizes: Images per forward pass to try, as far as there are images.
+        at_once: Outputs per backward pass to try.
+
+    Raises:
+        ValueError: when there are fewer images than every batch size.
+    """
+    sizes = [size for size in batch_sizes if size <= len(images)]
+    if not sizes:
+        raise ValueError(f"{len(images)} images are too few for batch sizes {list(batch_sizes)}")
+    widths = sorted({min(width, len(outputs)) for width in at_once})
+    layer_jacobian(network, images[: sizes[0]], layer, outputs, at_once=1)  # warm up
+    tried = [
+        Calibration(width, size, _seconds(network, images[:size], layer, outputs, width) / size)
+        for size in sizes
+        for width in widths
+    ]
+    return min(tried, key=lambda calibration: calibration.seconds)
+
+
+def gram(jacobian: Tensor, *, mask: Tensor | None = None, chunk: int = 1 << 18) -> Tensor:
+    """Inner products of masked gradients, G_ij = (ρ_i∘ν_i)·(ρ_j∘ν_j), per image.
+
+    Chunks of units are multiplied in the gradients' own precision and added in float64. A mask is
+    applied chunk by chunk, so no masked copy of the whole Jacobian ever exists.
+
+    Args:
+        jacobian: [B, n, *L].
+        mask: ρ in {0, 1} [n, *L], or None for all units.
+        chunk: Units per product.
+
+    Returns:
+        [B, n, n], float64.
+    """
+    rows = jacobian.flatten(2)
+    kept = None if mask is None else mask.flatten(1).to(rows.dtype)
+    total = torch.zeros(*rows.shape[:2], rows.shape[1], dtype=torch.float64, device=rows.device)
+    for start in range(0, rows.shape[2], chunk):
+        part = rows[:, :, start : start + chunk]
+        if kept is not None:
+            part = part * kept[:, start : start + chunk]
+        total += torch.bmm(part, part.transpose(1, 2)).double()
+    return total
+
+
+def cosines(inner: Tensor) -> Cosines:
+    """w_ij = G_ij / √(G_ii G_jj) from inner products [B, n, n].
+
+    A gradient of norm zero has no direction: its cosines are flagged, not NaN.
+    """
+    norms = inner.diagonal(dim1=-2, dim2=-1).clamp_min(0).sqrt()
+    nonzero = (norms > 0) & norms.isfinite()
+    valid = nonzero.unsqueeze(-1) & nonzero.unsqueeze(-2) & inner.isfinite()
+    safe = torch.where(nonzero, norms, 1.0)
+    values = (inner / safe.unsqueeze(-1) / safe.unsqueeze(-2)).clamp(-1.0, 1.0)
+    return Cosines(torch.where(valid, values, 0.0), valid)
+
+
+def _chosen(output: Tensor, outputs: Sequence[int]) -> Tensor:
+    if output.dim() != 2:
+        raise InputError(
+            f"the network returns shape {tuple(output.shape)}", hint="logits must be [B, C]"
+        )
+    beyond = [index for index in outputs if not 0 <= index < output.shape[1]]
+    if beyond:
+        raise InputError(
+            f"output {beyond[0]} does not exist",
+            hint=f"the network has {output.shape[1]} outputs, counted from 0",
+        )
+    if not output.requires_grad:
+        raise InputError(
+            "the outputs do not depend on the layer",
+            hint="name a layer that the logits are computed from",
+        )
+    return output[:, list(outputs)]
+
+
+def _head_rows(opened: CutOpen, head: nn.Linear, outputs: Sequence[int]) -> Tensor:
+    rows = head.weight.detach()[list(outputs)].to(opened.activation.dtype)
+    shaped = rows.reshape(len(outputs), *opened.activation.shape[1:])
+    return shaped.expand(len(opened.activation), *shaped.shape)
+
+
+def _pulled_back(logits: Tensor, activation: Tensor, at_once: int) -> Tensor:
+    num_images, num_outputs = logits.shape
+    # Outputs first: every backward pass then writes one contiguous block.
+    rows = activation.new_empty(num_outputs, num_images, *activation.shape[1:])
+    basis = torch.eye(num_outputs, dtype=logits.dtype, device=logits.device)
+    directions = basis.unsqueeze(1).expand(num_outputs, num_images, num_outputs)
+    for start in range(0, num_outputs, at_once):
+        chosen = slice(start, start + at_once)
+        last = start + at_once >= num_outputs
+        direction = directions[start] if at_once == 1 else directions[chosen]
+        (part,) = torch.autograd.grad(
+            logits, activation, direction, retain_graph=not last, is_grads_batched=at_once > 1
+        )
+        rows[chosen] = part
+    return rows.transpose(0, 1)
+
+
+def _seconds(
+    network: nn.Module, images: Tensor, layer: str, outputs: Sequence[int], at_once: int
+) -> float:
+    _synchronize(images)
+    start = time.perf_counter()
+    layer_jacobian(network, images, layer, outputs, at_once=at_once)
+    _synchronize(images)
+    return time.perf_counter() - start
+
+
+def _synchronize(images: Tensor) -> None:
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)

@@ -1,0 +1,139 @@
+"""Mergeable states: every field of a state says how it is reduced, and `merge` follows from that.
+
+    @dataclass(frozen=True)
+    class Moments:
+        count: Summed        # int64 or float64
+        total: Summed
+        low: Smallest
+        rows: Concatenated
+
+A state of many images is the merge of the states of its batches, taken in a fixed order. The same
+order gives the same bytes, because float sums are float64 and nothing is reordered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import reduce
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+import torch
+from torch import Tensor
+
+
+class Reduction(Enum):
+    """How two values of one field become one."""
+
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    CONCAT = "concat"
+
+
+Summed = Annotated[Tensor, Reduction.SUM]
+"""Counts (int64) and sums (float64); shapes must agree."""
+
+Smallest = Annotated[Tensor, Reduction.MIN]
+"""Elementwise minimum."""
+
+Largest = Annotated[Tensor, Reduction.MAX]
+"""Elementwise maximum."""
+
+Concatenated = Annotated[Tensor, Reduction.CONCAT]
+"""Rows, joined along the first dimension. For bounded tables only: these grow."""
+
+S = TypeVar("S")
+
+_EXACT = (torch.int64, torch.float64)
+
+
+def reductions(kind: type[Any]) -> dict[str, Reduction]:
+    """Field name to reduction, in field order.
+
+    Raises:
+        TypeError: when `kind` is no dataclass, or a field does not declare a reduction.
+    """
+    if not is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} must be a dataclass to be a state")
+    hints = get_type_hints(kind, include_extras=True)
+    found = {}
+    for field in fields(kind):
+        declared = [arg for arg in get_args(hints[field.name]) if isinstance(arg, Reduction)]
+        if len(declared) != 1:
+            raise TypeError(
+                f"{kind.__name__}.{field.name} must be declared Summed, Smallest, Largest or "
+                "Concatenated"
+            )
+        found[field.name] = declared[0]
+    return found
+
+
+def merge(first: S, second: S) -> S:
+    """The state of the images of `first` followed by those of `second`.
+
+    Raises:
+        TypeError: when the states differ in type, or a sum is not int64 or float64.
+        ValueError: when shapes or dtypes of a field do not fit.
+    """
+    if type(first) is not type(second):
+        raise TypeError(f"cannot merge {type(first).__name__} with {type(second).__name__}")
+    kind = type(first)
+    merged = {
+        name: _reduce(f"{kind.__name__}.{name}", how, getattr(first, name), getattr(second, name))
+        for name, how in reductions(kind).items()
+    }
+    return kind(**merged)
+
+
+def merge_all(states: Iterable[S]) -> S:
+    """Merge states in the order given.
+
+    Raises:
+        ValueError: when there is none.
+    """
+    ordered = list(states)
+    if not ordered:
+        raise ValueError("there is no state to merge")
+    return reduce(merge, ordered)
+
+
+def to_tensors(state: Any) -> dict[str, Tensor]:
+    """The fields of a state as contiguous tensors on the CPU, ready for safetensors."""
+    return {
+        name: getattr(state, name).detach().cpu().contiguous() for name in reductions(type(state))
+    }
+
+
+def from_tensors(kind: type[S], tensors: Mapping[str, Tensor]) -> S:
+    """The state that `to_tensors` wrote.
+
+    Raises:
+        ValueError: when fields are missing or unknown.
+    """
+    expected = set(reductions(kind))
+    if expected != set(tensors):
+        missing = ", ".join(sorted(expected - set(tensors))) or "none"
+        unknown = ", ".join(sorted(set(tensors) - expected)) or "none"
+        raise ValueError(f"not a {kind.__name__}: missing {missing}; unknown {unknown}")
+    return kind(**tensors)
+
+
+def _reduce(name: str, how: Reduction, first: Tensor, second: Tensor) -> Tensor:
+    if first.dtype != second.dtype:
+        raise ValueError(f"{name}: {first.dtype} and {second.dtype} do not merge")
+    if how is Reduction.CONCAT:
+        if first.shape[1:] != second.shape[1:]:
+            raise ValueError(f"{name}: rows of {first.shape} and {second.shape} do not fit")
+        return torch.cat([first, second])
+    # Broadcasting would hide a state of another layer or another set of attributes.
+    if first.shape != second.shape:
+        raise ValueError(f"{name}: {tuple(first.shape)} and {tuple(second.shape)} do not merge")
+    if how is Reduction.MIN:
+        return torch.minimum(first, second)
+    if how is Reduction.MAX:
+        return torch.maximum(first, second)
+    if first.dtype not in _EXACT:
+        raise TypeError(f"{name}: sums are int64 or float64, not {first.dtype}")
+    return first + second

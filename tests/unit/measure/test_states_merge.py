@@ -1,0 +1,97 @@
+"""States merge to the same whatever the shards, and survive their way to disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from auditor.measure.state import (
+    Concatenated,
+    Largest,
+    Smallest,
+    Summed,
+    from_tensors,
+    merge,
+    merge_all,
+    to_tensors,
+)
+
+
+@dataclass(frozen=True)
+class Moments:
+    count: Summed
+    total: Summed
+    low: Smallest
+    high: Largest
+    rows: Concatenated
+
+
+@dataclass(frozen=True)
+class Undeclared:
+    total: Tensor
+
+
+def measured(rows: Tensor) -> Moments:
+    return Moments(torch.tensor(len(rows)), rows.sum(0), rows.amin(0), rows.amax(0), rows.float())
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(1, 29), unique=True, max_size=6), seed=st.integers(0, 99))
+def test_any_split_into_shards_merges_to_the_same(cuts: list[int], seed: int) -> None:
+    # Integers in float64: sums are exact, so equality is exact.
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randint(-50, 50, (30, 3), generator=generator).double()
+    shards = torch.tensor_split(rows, sorted(cuts))
+    whole, merged = measured(rows), merge_all(measured(shard) for shard in shards)
+    for name, tensor in to_tensors(whole).items():
+        assert torch.equal(tensor, to_tensors(merged)[name])
+
+
+def test_the_same_order_gives_the_same_bytes() -> None:
+    shards = torch.randn(40, 3, dtype=torch.float64).split(7)
+    first, second = (merge_all([measured(shard) for shard in shards]) for _ in range(2))
+    assert first.total.numpy().tobytes() == second.total.numpy().tobytes()
+
+
+def test_round_trip_through_a_file_is_exact(tmp_path: Path) -> None:
+    state = measured(torch.randn(9, 3, dtype=torch.float64))
+    save_file(to_tensors(state), tmp_path / "state.safetensors")
+    again = from_tensors(Moments, load_file(tmp_path / "state.safetensors"))
+    assert all(
+        torch.equal(value, to_tensors(again)[name]) for name, value in to_tensors(state).items()
+    )
+
+
+def test_fields_without_a_reduction_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"Undeclared\.total must be declared"):
+        merge(Undeclared(torch.zeros(1)), Undeclared(torch.zeros(1)))
+
+
+def test_float32_sums_are_refused() -> None:
+    @dataclass(frozen=True)
+    class Loose:
+        total: Summed
+
+    with pytest.raises(TypeError, match="int64 or float64"):
+        merge(Loose(torch.zeros(2)), Loose(torch.zeros(2)))
+
+
+def test_states_of_other_shapes_do_not_broadcast() -> None:
+    wide = measured(torch.zeros(4, 3, dtype=torch.float64))
+    narrow = measured(torch.zeros(4, 1, dtype=torch.float64))
+    with pytest.raises(ValueError, match="do not merge"):
+        merge(wide, narrow)
+
+
+def test_missing_and_unknown_fields_are_named() -> None:
+    tensors = to_tensors(measured(torch.zeros(2, 3, dtype=torch.float64)))
+    tensors["extra"] = tensors.pop("low")
+    with pytest.raises(ValueError, match="missing low; unknown extra"):
+        from_tensors(Moments, tensors)
