@@ -1,0 +1,76 @@
+"""Below the head: clothes with or without stripes, neck, necklace, tie, badge."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from auditor.adapters.datasets.portraits.canvas import Canvas
+from auditor.adapters.datasets.portraits.causal import Person
+from auditor.adapters.datasets.portraits.palette import (
+    BADGES,
+    DARK,
+    PEARLS,
+    SHIRTS,
+    TIES,
+    WHITE,
+    shaded,
+)
+from auditor.adapters.datasets.portraits.shapes import bow, box, disc, ellipse
+
+
+def clothes(canvas: Canvas, person: Person) -> None:
+    """A shirt with round shoulders; stripes run across all of it."""
+    patch = canvas.patch(-1.3, 0.5, 1.3, 1.5)
+    half_width = person.between("shoulder_width", 0.66, 0.76)
+    torso = box(patch.u, patch.v - 1.2, half_width, 0.63, 0.3)
+    colour = shaded(person.pick("shirt_colour", SHIRTS), person.between("shirt_shade", 0.85, 1.1))
+    patch.paint("clothes", torso, colour * 0.6)
+    inside = torso + 0.035
+    patch.paint("clothes", inside, colour)
+    period = person.between("stripe_width", 0.2, 0.23)
+    phase = patch.v / period
+    band = ((phase - torch.round(phase)).abs() - 0.22) * period
+    stripe = torch.maximum(band, inside)
+    pale = colour * 0.15 + 0.83
+    patch.paint("clothes", stripe, pale, on=person.has("stripes"))
+
+
+def neck(canvas: Canvas, skin: Tensor) -> None:
+    """The neck and a round neckline."""
+    patch = canvas.patch(-0.24, 0.3, 0.24, 0.74)
+    throat = box(patch.u, patch.v - 0.45, 0.14, 0.2, 0.05)
+    neckline = ellipse(patch.u, patch.v - 0.6, 0.2, 0.09)
+    patch.paint("neck", torch.minimum(throat, neckline), skin * 0.86)
+
+
+def necklace(canvas: Canvas, person: Person) -> None:
+    """A string of pearls on the chest, wider than a tie."""
+    patch = canvas.patch(-0.34, 0.5, 0.34, 0.88)
+    string = bow(patch.u, patch.v - 0.78, 0.29, -0.2, 0.06)
+    on = person.has("necklace")
+    patch.paint("necklace", string, person.colours([DARK]), on=on)
+    patch.paint("necklace", string + 0.022, person.pick("pearl_colour", PEARLS), on=on)
+
+
+def necktie(canvas: Canvas, person: Person) -> None:
+    """A knot and a blade that widens downwards."""
+    patch = canvas.patch(-0.2, 0.6, 0.2, 1.3)
+    knot = box(patch.u, patch.v - 0.7, 0.085, 0.06, 0.03)
+    blade = torch.maximum(patch.u.abs() - (patch.v - 0.7) * 0.2 - 0.045, 0.7 - patch.v)
+    tie = torch.minimum(knot, blade)
+    on, colour = person.has("necktie"), person.pick("tie_colour", TIES)
+    patch.paint("necktie", tie - 0.02, colour * 0.4, on=on)
+    patch.paint("necktie", tie + 0.01, colour, on=on)
+    patch.paint("necktie", knot + 0.02, colour * 0.7 + 0.3, on=on)
+
+
+def badge(canvas: Canvas, person: Person) -> None:
+    """A round badge with a white rim on one side of the chest."""
+    patch = canvas.patch(0.22, 0.74, 0.58, 1.08)
+    x, y = patch.u - person.between("badge_place", 0.36, 0.42), patch.v - 0.9
+    on = person.has("badge")
+    rim = disc(x, y, 0.125)
+    patch.paint("badge", rim, person.colours([DARK]), on=on)
+    patch.paint("badge", rim + 0.02, person.colours([WHITE]), on=on)
+    patch.paint("badge", rim + 0.055, person.pick("badge_colour", BADGES), on=on)
