@@ -1,0 +1,166 @@
+"""Stock of a manifest: one table for all splits, or one table per split."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+from numpy.typing import NDArray
+
+from auditor.errors import InputError
+from auditor.inventory.digest import file_digest, listing_digest
+from auditor.inventory.imagefolder import ONLY_SPLIT
+from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
+from auditor.inventory.table import column_names, embedded_sizes, read_columns
+from auditor.results.base import digest_of
+from auditor.spec.dataset import ManifestDataset
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table file: the columns that matter here, and the sizes of its embedded images."""
+
+    path: Path
+    names: tuple[str, ...]
+    columns: pa.Table
+    embedded: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one split, in file order."""
+
+    table: Table
+    rows: NDArray[np.int64]
+
+
+def take_manifest(spec: ManifestDataset, look_into: Collection[str]) -> DatasetInventory:
+    """Stock of a manifest.
+
+    A split's digest covers the bytes of its table, the name of the split and, where the table
+    names image files, their paths and sizes (see `inventory.digest.listing_digest` for what that
+    can see). Embedded images are bytes of the table, so every change of them is seen. An image
+    file that is missing is listed as missing; reading it quarantines the row.
+
+    Raises:
+        InputError: when a table is missing, damaged, has no image column, or has rows without a
+            split.
+    """
+    parts = _parts(spec, look_into)
+    names = dict.fromkeys(name for part in parts.values() for name in part.table.names)
+    splits = {name: _take_part(name, part, spec, look_into) for name, part in parts.items()}
+    return DatasetInventory(splits, tuple(names), spec.classes)
+
+
+def _parts(spec: ManifestDataset, look_into: Collection[str]) -> dict[str, Part]:
+    """The rows of each split; one table without its split column is one split, called `all`."""
+    if spec.files is not None:
+        tables = {name: _load(Path(path), spec, look_into) for name, path in spec.files.items()}
+        return {
+            name: Part(table, np.arange(table.columns.num_rows)) for name, table in tables.items()
+        }
+    table = _load(Path(spec.path or ""), spec, look_into)
+    if spec.columns.split not in table.names:
+        return {ONLY_SPLIT: Part(table, np.arange(table.columns.num_rows))}
+    column = table.columns.column(spec.columns.split)
+    if column.null_count:
+        raise InputError(
+            f"{table.path}: {column.null_count} rows have no value in the column "
+            f"{spec.columns.split!r}, so they belong to no split"
+        )
+    values = np.asarray(column.cast(pa.string()).to_pylist(), dtype=object)
+    return {name: Part(table, np.flatnonzero(values == name)) for name in dict.fromkeys(values)}
+
+
+def _load(path: Path, spec: ManifestDataset, look_into: Collection[str]) -> Table:
+    wanted = {spec.columns.path, spec.columns.label, spec.columns.split, *look_into}
+    names = column_names(path)
+    if not {spec.columns.path, spec.columns.image} & set(names):
+        raise InputError(
+            f"{path} has neither the image column {spec.columns.image!r} nor the path column "
+            f"{spec.columns.path!r}; it has {', '.join(names)}",
+            hint="Name them under `dataset.columns`.",
+        )
+    embeds = spec.columns.image in names
+    return Table(
+        path=path,
+        names=names,
+        columns=read_columns(path, [name for name in names if name in wanted]),
+        embedded=embedded_sizes(path, spec.columns.image) if embeds else None,
+    )
+
+
+def _take_part(
+    name: str, part: Part, spec: ManifestDataset, look_into: Collection[str]
+) -> SplitInventory:
+    table = part.table
+    columns = table.columns.take(part.rows)
+    if table.embedded is None:
+        root = Path(spec.root) if spec.root is not None else table.path.parent
+        paths = columns.column(spec.columns.path).cast(pa.string()).to_pylist()
+        entries = _image_sizes(root, paths)
+        listing, num_bytes = listing_digest(entries), sum(size or 0 for _, size in entries)
+    else:
+        listing, num_bytes = None, int(table.embedded[part.rows].sum())
+    return SplitInventory(
+        num_rows=len(part.rows),
+        num_bytes=num_bytes,
+        digest=digest_of({"table": file_digest(table.path), "split": name, "images": listing}),
+        columns={
+            column: column_stock(columns.column(column))
+            for column in look_into
+            if column in table.names
+        },
+        labels=_labels(columns, spec) if spec.columns.label in table.names else None,
+    )
+
+
+def _image_sizes(root: Path, paths: Sequence[str | None]) -> list[tuple[str, int | None]]:
+    """Sizes of files inside the root; what lies outside or is missing has none."""
+    found: list[tuple[str, int | None]] = []
+    for path in paths:
+        inside = path is not None and stays_inside(path)
+        try:
+            size = (root / str(path)).stat().st_size if inside else None
+        except (OSError, ValueError):
+            size = None
+        found.append((path or "", size))
+    return found
+
+
+def stays_inside(path: str) -> bool:
+    """Whether a relative path cannot leave its root by `..` or by being absolute."""
+    pure = PurePosixPath(path.replace("\\", "/"))
+    return not pure.is_absolute() and ".." not in pure.parts
+
+
+def column_stock(column: pa.ChunkedArray) -> ColumnInventory:
+    """Distinct values and extremes of a column; null and NaN do not count."""
+    values = column.drop_null()
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
+    if pa.types.is_floating(values.type):
+        values = values.filter(pa.compute.is_finite(values))
+    num_distinct = pa.compute.count_distinct(values).as_py()
+    numeric = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if not numeric or not len(values):
+        return ColumnInventory(num_distinct)
+    extremes = pa.compute.min_max(values).as_py()
+    return ColumnInventory(num_distinct, float(extremes["min"]), float(extremes["max"]))
+
+
+def _labels(table: pa.Table, spec: ManifestDataset) -> tuple[str, ...]:
+    found = pa.compute.unique(table.column(spec.columns.label)).drop_null().to_pylist()
+    names = {_class_name(value, spec.classes) for value in found}
+    order = {name: position for position, name in enumerate(spec.classes or ())}
+    return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+
+def _class_name(value: object, classes: tuple[str, ...] | None) -> str:
+    if isinstance(value, int) and classes is not None and 0 <= value < len(classes):
+        return classes[value]
+    return str(value)

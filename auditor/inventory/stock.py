@@ -1,0 +1,55 @@
+"""What is known of a dataset before any image is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ColumnInventory:
+    """The known values of one column in one split; missing values and NaN do not count.
+
+    Attributes:
+        num_distinct: Number of different values.
+        low: Smallest value; None where the column holds no numbers.
+        high: Largest value; None where the column holds no numbers.
+    """
+
+    num_distinct: int
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class SplitInventory:
+    """One split.
+
+    Attributes:
+        num_rows: Rows.
+        num_bytes: Bytes of all its images on disk; 0 where images are drawn, None where unknown.
+        digest: SHA-256 that stands for rows, labels and images; see each source for what it sees.
+        columns: The columns that were looked into, by name.
+        labels: Names of the classes that occur, in order; None where the split has no labels.
+    """
+
+    num_rows: int
+    num_bytes: int | None
+    digest: str
+    columns: Mapping[str, ColumnInventory] = field(default_factory=dict)
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class DatasetInventory:
+    """A dataset.
+
+    Attributes:
+        splits: The splits, by name, in the order of the dataset.
+        columns: Names of all columns.
+        classes: Class names in output order, declared or found; None where there are none.
+    """
+
+    splits: Mapping[str, SplitInventory]
+    columns: tuple[str, ...]
+    classes: tuple[str, ...] | None
