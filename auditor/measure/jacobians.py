@@ -9,14 +9,14 @@ gradient of every image.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from auditor.errors import InputError
-from auditor.measure.taps import CutOpen, cut_open
+from auditor.measure.taps import cut_open
 
 AT_ONCE = 8
 """Outputs per backward pass, unless calibrated. 1 is a plain loop. All at once saves reading the
@@ -36,6 +36,21 @@ class LayerJacobian(NamedTuple):
     logits: Tensor
     activation: Tensor
     jacobian: Tensor
+
+
+class LayerJacobians(NamedTuple):
+    """Gradients at several layers from one forward pass.
+
+    Attributes:
+        logits: All outputs [B, C].
+        activations: Layer to its output [B, *L].
+        jacobians: Layer to dY_i / dx of the outputs asked for there [B, n, *L]. They may be
+            expanded views: do not write.
+    """
+
+    logits: Tensor
+    activations: dict[str, Tensor]
+    jacobians: dict[str, Tensor]
 
 
 class Calibration(NamedTuple):
@@ -88,13 +103,42 @@ def layer_jacobian(
         InputError: when the layer cannot be tapped, logits are not [B, C], or an output is out of
             range.
     """
-    opened = cut_open(network, images, layer)
-    logits = _chosen(opened.output, outputs)
-    if opened.head is not None:
-        jacobian = _head_rows(opened, opened.head, outputs)
-    else:
-        jacobian = _pulled_back(logits, opened.activation, at_once)
-    return LayerJacobian(logits.detach(), opened.activation.detach(), jacobian)
+    found = layer_jacobians(network, images, {layer: outputs}, at_once=at_once)
+    logits = found.logits[:, list(outputs)]
+    return LayerJacobian(logits, found.activations[layer], found.jacobians[layer])
+
+
+def layer_jacobians(
+    network: nn.Module,
+    images: Tensor,
+    wanted: Mapping[str, Sequence[int]],
+    *,
+    read: Sequence[str] = (),
+    at_once: int = AT_ONCE,
+) -> LayerJacobians:
+    """Gradients at several layers, and outputs of further ones, from one forward pass.
+
+    Args:
+        network: As in `layer_jacobian`.
+        images: Input [B, ...].
+        wanted: Layer to the columns of the logits that are differentiated there.
+        read: Layers whose outputs alone are wanted.
+        at_once: As in `layer_jacobian`.
+
+    Raises:
+        InputError: as `layer_jacobian`.
+    """
+    opened = cut_open(network, images, list(wanted), read=read)
+    jacobians = {}
+    for layer, outputs in wanted.items():
+        logits = _chosen(opened.output, outputs)
+        activation = opened.activations[layer]
+        if layer in opened.heads:
+            jacobians[layer] = _head_rows(activation, opened.heads[layer], outputs)
+        else:
+            jacobians[layer] = _pulled_back(logits, activation, layer, at_once)
+    activations = {layer: value.detach() for layer, value in opened.activations.items()}
+    return LayerJacobians(opened.output.detach(), {**opened.read, **activations}, jacobians)
 
 
 def calibrate(
@@ -184,35 +228,49 @@ def _chosen(output: Tensor, outputs: Sequence[int]) -> Tensor:
             f"output {beyond[0]} does not exist",
             hint=f"the network has {output.shape[1]} outputs, counted from 0",
         )
-    if not output.requires_grad:
-        raise InputError(
-            "the outputs do not depend on the layer",
-            hint="name a layer that the logits are computed from",
-        )
     return output[:, list(outputs)]
 
 
-def _head_rows(opened: CutOpen, head: nn.Linear, outputs: Sequence[int]) -> Tensor:
-    rows = head.weight.detach()[list(outputs)].to(opened.activation.dtype)
-    shaped = rows.reshape(len(outputs), *opened.activation.shape[1:])
-    return shaped.expand(len(opened.activation), *shaped.shape)
+def _head_rows(activation: Tensor, head: nn.Linear, outputs: Sequence[int]) -> Tensor:
+    rows = head.weight.detach()[list(outputs)].to(activation.dtype)
+    shaped = rows.reshape(len(outputs), *activation.shape[1:])
+    return shaped.expand(len(activation), *shaped.shape)
 
 
-def _pulled_back(logits: Tensor, activation: Tensor, at_once: int) -> Tensor:
+def _pulled_back(logits: Tensor, activation: Tensor, layer: str, at_once: int) -> Tensor:
     num_images, num_outputs = logits.shape
     # Outputs first: every backward pass then writes one contiguous block.
-    rows = activation.new_empty(num_outputs, num_images, *activation.shape[1:])
+    rows = activation.new_empty(num_outputs, num_images, *activation.shape[1:], requires_grad=False)
     basis = torch.eye(num_outputs, dtype=logits.dtype, device=logits.device)
     directions = basis.unsqueeze(1).expand(num_outputs, num_images, num_outputs)
     for start in range(0, num_outputs, at_once):
         chosen = slice(start, start + at_once)
-        last = start + at_once >= num_outputs
         direction = directions[start] if at_once == 1 else directions[chosen]
-        (part,) = torch.autograd.grad(
-            logits, activation, direction, retain_graph=not last, is_grads_batched=at_once > 1
-        )
+        # The graph is freed with its last reference: another layer may still need it.
+        part = _gradient(logits, activation, direction, batched=at_once > 1)
+        if part is None:
+            raise InputError(
+                f"the outputs do not depend on the layer {layer!r}",
+                hint="name a layer that the logits are computed from",
+            )
         rows[chosen] = part
     return rows.transpose(0, 1)
+
+
+def _gradient(
+    logits: Tensor, activation: Tensor, direction: Tensor, *, batched: bool
+) -> Tensor | None:
+    if not logits.requires_grad:
+        return None
+    (part,) = torch.autograd.grad(
+        logits,
+        activation,
+        direction,
+        retain_graph=True,
+        is_grads_batched=batched,
+        allow_unused=True,
+    )
+    return part
 
 
 def _seconds(

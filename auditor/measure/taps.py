@@ -1,6 +1,6 @@
 """Run a network once and read the outputs of named modules, leaving the network as found.
 
-`tap` reads activations; `cut_open` also makes one of them the start of the gradient graph, so that
+`tap` reads activations; `cut_open` also starts the gradient graph at one or more of them, so that
 a backward pass ends there and never enters the layers below. Both run the network in evaluation
 mode with frozen parameters, and put hooks, modes and flags back, also after an exception.
 """
@@ -35,18 +35,20 @@ class Taps(NamedTuple):
 
 @dataclass(frozen=True)
 class CutOpen:
-    """A forward pass whose gradient graph starts at one layer.
+    """A forward pass whose gradient graph starts at chosen layers.
 
     Attributes:
         output: The network's output [B, ...].
-        activation: The layer's output [B, *L], a leaf that requires a gradient.
-        head: The linear module that maps the flattened activation straight to `output`, if the
-            layer feeds one; its weight rows are then the gradients.
+        activations: Layer to its output [B, *L]; gradients can be taken with respect to each.
+        heads: Layer to the linear module that maps its flattened activation straight to `output`,
+            for layers that feed one; the module's weight rows are then the gradients.
+        read: Further layer to its output, outside the graph.
     """
 
     output: Tensor
-    activation: Tensor
-    head: nn.Linear | None
+    activations: dict[str, Tensor]
+    heads: dict[str, nn.Linear]
+    read: dict[str, Tensor]
 
 
 def find_module(network: nn.Module, path: str) -> nn.Module:
@@ -98,56 +100,73 @@ def tap(network: nn.Module, images: Tensor, layers: Sequence[str]) -> Taps:
             one whose output is not a tensor.
     """
     seen: dict[str, Tensor] = {}
-
-    def reader(path: str) -> Hook:
-        def read(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
-            seen[path] = _fresh(path, output, seen).clone()
-
-        return read
-
-    hooks = {path: reader(path) for path in layers}
+    hooks = [(path, _reader(path, seen)) for path in layers]
     with torch.no_grad(), borrowed(network), _hooked(network, hooks):
         output = _tensor_output(network(images))
     return Taps(output, {path: _called(path, seen) for path in layers})
 
 
-def cut_open(network: nn.Module, images: Tensor, layer: str) -> CutOpen:
-    """Run once and keep the gradient graph from `layer` upwards only.
+def cut_open(
+    network: nn.Module, images: Tensor, layers: Sequence[str], *, read: Sequence[str] = ()
+) -> CutOpen:
+    """Run once and keep the gradient graph from `layers` upwards only.
+
+    A layer above another one of `layers` stays connected to it: both gradients are then exact.
+
+    Args:
+        network: As in `tap`.
+        images: Input [B, ...].
+        layers: Module paths where gradients are wanted.
+        read: Module paths whose outputs are wanted without gradients.
 
     Raises:
         InputError: as `tap`.
     """
     seen: dict[str, Tensor] = {}
-    entries: list[tuple[Tensor, int]] = []
-    heads: list[tuple[nn.Linear, Tensor, int, Tensor]] = []
+    entries: dict[str, tuple[Tensor, int]] = {}
+    linears: list[tuple[nn.Linear, Tensor, int, Tensor]] = []
 
-    def start(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> Tensor:
-        seen[layer] = _fresh(layer, output, seen).detach().requires_grad_()
-        # The copy may be changed in place by the next module; the leaf may not.
-        entry = seen[layer].clone()
-        entries.append((entry, entry._version))
-        return entry
+    def starter(path: str) -> Hook:
+        def start(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> Tensor:
+            found = _fresh(path, output, seen)
+            seen[path] = found if found.requires_grad else found.detach().requires_grad_()
+            # The copy may be changed in place by the next module; what is returned may not.
+            entry = seen[path].clone()
+            entries[path] = (entry, entry._version)
+            return entry
+
+        return start
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if entries and isinstance(module, nn.Linear):
-            heads.append((module, inputs[0], inputs[0]._version, output))
+            linears.append((module, inputs[0], inputs[0]._version, output))
 
     linear = [path for path, module in network.named_modules() if type(module) is nn.Linear]
-    # The start must come before a note of the same module, so it is registered first.
-    hooks = [(layer, start), *((path, note) for path in linear)]
-    with torch.enable_grad(), borrowed(network), _hooked_in_order(network, hooks):
+    # Readers come first, as a start hands on a copy; starts come before a note of their module.
+    hooks = [
+        *((path, _reader(path, seen)) for path in read if path not in layers),
+        *((path, starter(path)) for path in layers),
+        *((path, note) for path in linear),
+    ]
+    with torch.enable_grad(), borrowed(network), _hooked(network, hooks):
         output = _tensor_output(network(images))
-    activation = _called(layer, seen)
-    return CutOpen(output, activation, _linear_head(entries[0], heads, output))
+    activations = {path: _called(path, seen) for path in layers}
+    heads = {path: _linear_head(entries[path], linears, output) for path in layers}
+    return CutOpen(
+        output,
+        activations,
+        {path: head for path, head in heads.items() if head is not None},
+        {path: _called(path, seen).detach() for path in read},
+    )
 
 
 def _linear_head(
     entry: tuple[Tensor, int],
-    heads: list[tuple[nn.Linear, Tensor, int, Tensor]],
+    linears: list[tuple[nn.Linear, Tensor, int, Tensor]],
     output: Tensor,
 ) -> nn.Linear | None:
     start, version = entry
-    for module, given, given_version, produced in heads:
+    for module, given, given_version, produced in linears:
         is_output = produced is output and given.dim() == 2
         # Same memory, same order, never changed in between: the input is the activation, flattened.
         is_entry = (
@@ -162,14 +181,15 @@ def _linear_head(
     return None
 
 
-@contextmanager
-def _hooked(network: nn.Module, hooks: dict[str, Hook]) -> Iterator[None]:
-    with _hooked_in_order(network, list(hooks.items())):
-        yield
+def _reader(path: str, seen: dict[str, Tensor]) -> Hook:
+    def read(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+        seen[path] = _fresh(path, output, seen).detach().clone()
+
+    return read
 
 
 @contextmanager
-def _hooked_in_order(network: nn.Module, hooks: Sequence[tuple[str, Hook]]) -> Iterator[None]:
+def _hooked(network: nn.Module, hooks: Sequence[tuple[str, Hook]]) -> Iterator[None]:
     targets = [(find_module(network, path), hook) for path, hook in hooks]
     handles = []
     try:

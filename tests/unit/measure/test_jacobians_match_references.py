@@ -8,7 +8,14 @@ from captum.attr import LayerGradientXActivation
 from torch import Tensor, nn
 
 from auditor.errors import InputError
-from auditor.measure.jacobians import calibrate, cosines, gram, layer_jacobian
+from auditor.measure.jacobians import (
+    calibrate,
+    cosines,
+    gram,
+    layer_jacobian,
+    layer_jacobians,
+)
+from auditor.measure.taps import tap
 from auditor.measure.taps import find_module
 
 
@@ -131,3 +138,16 @@ def test_a_layer_that_the_logits_ignore_is_an_error() -> None:
 
     with pytest.raises(InputError, match="do not depend"):
         layer_jacobian(Ignores(), torch.randn(1, 3), "side", [0])
+
+
+def test_several_layers_share_one_forward_pass_and_agree_with_one_at_a_time() -> None:
+    network, images, calls = convolutional(), torch.randn(3, 3, 12, 12), []
+    network.register_forward_hook(lambda *_: calls.append(1))
+    found = layer_jacobians(network, images, {"2": [3, 1], "0": range(6)}, read=["5"])
+    assert len(calls) == 1
+    for layer, outputs in {"2": [3, 1], "0": list(range(6))}.items():
+        alone = layer_jacobian(network, images, layer, outputs)
+        assert torch.equal(found.activations[layer], alone.activation)
+        torch.testing.assert_close(found.jacobians[layer], alone.jacobian)
+    assert torch.equal(found.activations["5"], tap(network, images, ["5"]).activations["5"])
+    assert torch.equal(found.logits, network(images))

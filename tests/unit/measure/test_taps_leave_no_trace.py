@@ -51,7 +51,7 @@ class Twice(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "run", [lambda n, x: tap(n, x, ["0", "2"]), lambda n, x: cut_open(n, x, "0")]
+    "run", [lambda n, x: tap(n, x, ["0", "2"]), lambda n, x: cut_open(n, x, ["0"])]
 )
 def test_the_network_is_left_as_found(run: Any) -> None:
     network, images = small_network(), torch.randn(2, 3, 8, 8)
@@ -60,7 +60,7 @@ def test_the_network_is_left_as_found(run: Any) -> None:
     assert snapshot(network) == before
 
 
-@pytest.mark.parametrize("run", [lambda n, x: tap(n, x, ["0"]), lambda n, x: cut_open(n, x, "0")])
+@pytest.mark.parametrize("run", [lambda n, x: tap(n, x, ["0"]), lambda n, x: cut_open(n, x, ["0"])])
 def test_the_network_is_left_as_found_after_a_failure(run: Any) -> None:
     network, images = small_network(), torch.randn(2, 3, 8, 8)
     network.append(Breaks())
@@ -75,7 +75,7 @@ def test_in_place_modules_do_not_change_what_was_read() -> None:
     network.eval()
     expected = network[1](network[0](images))
     assert torch.equal(tap(network, images, ["1"]).activations["1"], expected)
-    assert torch.equal(cut_open(network, images, "1").activation, expected)
+    assert torch.equal(cut_open(network, images, ["1"]).activations["1"], expected)
 
 
 def test_a_missing_module_offers_near_names() -> None:
@@ -98,9 +98,9 @@ def test_modules_that_cannot_be_tapped_are_named(path: str, message: str) -> Non
 def test_a_head_is_only_a_head_when_nothing_happens_in_between() -> None:
     images = torch.randn(2, 3, 8, 8)
     straight = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(), nn.Flatten(), nn.Linear(144, 5))
-    assert cut_open(straight, images, "0").head is straight[3]
+    assert cut_open(straight, images, ["0"]).heads["0"] is straight[3]
     changed = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(True), nn.Flatten(), nn.Linear(144, 5))
-    assert cut_open(changed, images, "0").head is None
-    assert cut_open(changed, images, "1").head is changed[3]
+    assert not cut_open(changed, images, ["0"]).heads
+    assert cut_open(changed, images, ["1"]).heads["1"] is changed[3]
     followed = nn.Sequential(nn.Flatten(), nn.Linear(192, 5), nn.Tanh())
-    assert cut_open(followed, images, "0").head is None
+    assert not cut_open(followed, images, ["0"]).heads
