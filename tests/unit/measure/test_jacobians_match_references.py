@@ -15,8 +15,7 @@ from auditor.measure.jacobians import (
     layer_jacobian,
     layer_jacobians,
 )
-from auditor.measure.taps import tap
-from auditor.measure.taps import find_module
+from auditor.measure.taps import find_module, tap
 
 
 def convolutional(*, outputs: int = 6) -> nn.Sequential:
