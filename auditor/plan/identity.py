@@ -1,0 +1,78 @@
+"""Content hashes: the name of a step, of a fold's states and of a probe.
+
+Equal names mean equal output, so they serve as cache keys and as audit trail at once. What is
+settled only when a run starts (batch size, threads, kind of device, the bytes of a network that
+was trained) moves logits in their last digits: it is part of a state's key, not of a step's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from auditor.needs import Fold
+from auditor.plan.steps import PlanModel, Scan, Step, Train
+from auditor.results.base import digest_of
+
+DIGITS = 16
+"""Length of an id: 64 bits, in hexadecimal digits."""
+
+SOURCE_PARTS = ("package", "data", "rows", "preprocess")
+"""Ingredients of a scan that every batch depends on."""
+
+NETWORK_PARTS = ("network", "numerics")
+"""Ingredients of a scan that only outputs of a network depend on."""
+
+
+class Settled(PlanModel):
+    """What a run fixes when it starts and keeps when it resumes."""
+
+    device_kind: str
+    """`cpu`, `cuda` or `mps`."""
+    batch_size: int
+    """Images per forward pass."""
+    num_threads: int
+    """Threads that torch computes with."""
+    trained: dict[str, str] = {}
+    """Role of each network that a `Train` step fitted -> SHA-256 of its weights file."""
+
+
+def content_id(ingredients: Mapping[str, JsonValue]) -> str:
+    """The name of whatever these ingredients decide."""
+    return digest_of(dict(ingredients))[:DIGITS]
+
+
+def fold_name(fold: Fold) -> str:
+    """A fold's name among all audits of a plan."""
+    return f"{fold.audit}/{fold.name}"
+
+
+def fold_part(fold: Fold) -> str:
+    """The name of a fold's own ingredients among those of its scan."""
+    return f"fold {fold_name(fold)}"
+
+
+def fold_ingredients(step: Scan, fold: Fold) -> dict[str, JsonValue]:
+    """Everything that decides a fold's states but what a run settles.
+
+    Other folds of the same scan are not part of it: adding an audit keeps old states valid.
+    """
+    parts = (*SOURCE_PARTS, *(NETWORK_PARTS if fold.outputs else ()))
+    return {part: step.ingredients[part] for part in (*parts, fold_part(fold))}
+
+
+def fold_key(step: Scan, fold: Fold, settled: Settled) -> str:
+    """The name of a fold's states in a run that settled on these values."""
+    return content_id({**fold_ingredients(step, fold), "settled": settled.model_dump(mode="json")})
+
+
+def probe_key(step: Step) -> str | None:
+    """The name of a step's probe; None where there is no network to probe."""
+    if isinstance(step, Train):
+        return step.id
+    if not isinstance(step, Scan) or not step.outputs:
+        return None
+    parts = ("package", "data", "preprocess", *NETWORK_PARTS)
+    outputs: list[JsonValue] = [output.model_dump(mode="json") for output in step.outputs]
+    return content_id({**{part: step.ingredients[part] for part in parts}, "outputs": outputs})
