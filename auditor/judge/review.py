@@ -1,0 +1,149 @@
+"""Human decisions about findings, read from a review file that is kept in version control.
+
+    version: 1
+    findings:
+      relationships/BROKEN_RULE:lipstick~smiling:
+        decision: accepted_risk         # confirmed | accepted_risk | false_alarm | mitigated
+        evidence_digest: 3f5a…          # what the decision was based on
+        reviewer: J. Doe
+        date: 2026-03-01
+        expires: 2026-12-31
+        comment: Only used to sort the catalogue.
+
+A decision other than `confirmed` closes its finding for the gate, as long as it has not expired and
+the evidence is still the one it was based on. Changed evidence makes it stale: the finding is open.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import StringConstraints, ValidationError
+
+from auditor.compose.near import suggest
+from auditor.compose.place import Places
+from auditor.compose.yaml_file import read_yaml
+from auditor.errors import Problem, SpecError
+from auditor.results.base import canonical_json
+from auditor.results.finding import Finding
+from auditor.spec.base import SpecModel, Text
+
+Ruling = Literal["confirmed", "accepted_risk", "false_alarm", "mitigated"]
+
+Standing = Literal["open", "closed", "expired", "stale"]
+"""What a finding is after review; all but `closed` count for the gate."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Decision(SpecModel):
+    """What a person decided about one finding."""
+
+    decision: Ruling
+    """`confirmed`: it is true and stays open; `accepted_risk`: true, and borne knowingly;
+    `false_alarm`: not true; `mitigated`: dealt with outside the model."""
+    evidence_digest: Digest
+    """Digest of the evidence that the decision is based on, as the finding states it."""
+    reviewer: Text
+    """Who decided."""
+    date: dt.date
+    """When."""
+    expires: dt.date | None = None
+    """Last day on which the decision holds; null never expires."""
+    comment: Text = ""
+    """Why."""
+    name: Text = ""
+    """What the finding's feature shows, in a person's words."""
+    kind: Literal["spurious", "causal", "unsure"] | None = None
+    """Whether the feature should matter to the model."""
+
+
+class Review(SpecModel):
+    """The content of a review file."""
+
+    version: Literal[1]
+    """Version of this layout."""
+    findings: dict[str, Decision] = {}
+    """Finding id -> decision."""
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Decisions as they stand on a day.
+
+    Attributes:
+        on: The day that expiry is measured against.
+        decisions: Finding id -> decision.
+    """
+
+    on: dt.date
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+
+    def standing(self, finding: Finding) -> Standing:
+        """Whether a finding is still open, and if a decision failed to close it, why."""
+        decision = self.decisions.get(finding.id)
+        if decision is None or decision.decision == "confirmed":
+            return "open"
+        if decision.evidence_digest != finding.evidence_digest:
+            return "stale"
+        if decision.expires is not None and decision.expires < self.on:
+            return "expired"
+        return "closed"
+
+
+def load_reviews(path: str | None, on: dt.date) -> tuple[Reviews, bytes | None]:
+    """The decisions of a spec's review file and its bytes, to be kept in the run directory.
+
+    A file that is not there yet holds no decisions: it is written after the first run.
+
+    Raises:
+        SpecError: the file is not YAML data or not a review; every problem with its place.
+    """
+    if path is None or not Path(path).is_file():
+        return Reviews(on=on), None
+    try:
+        content = Path(path).read_bytes()
+        text = content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"the review file {path} cannot be read: {error}") from error
+    return Reviews(on=on, decisions=parse_review(text, path).findings), content
+
+
+def parse_review(text: str, label: str) -> Review:
+    """A review file's content.
+
+    Raises:
+        SpecError: it is not YAML data or not a review; every problem with its place.
+    """
+    node = read_yaml(text, label)
+    try:
+        return Review.model_validate_json(canonical_json(node.plain()))
+    except ValidationError as error:
+        places = Places((node,))
+        problems = [located(places, detail["loc"], detail) for detail in error.errors()]
+        raise SpecError(f"{label} is not a review file", problems=problems) from error
+
+
+def located(places: Places, path: tuple[str | int, ...], detail: Mapping[str, object]) -> Problem:
+    """A pydantic error as a problem with its place and the next move."""
+    kind, message, value = str(detail["type"]), str(detail["msg"]), detail["input"]
+    if kind == "extra_forbidden":
+        known = fields_at(path)
+        hint = suggest(str(path[-1]), known, "key")
+        return places.problem(path, f"`{path[-1]}` is not a key here", hint=hint, key=True)
+    if kind == "missing":
+        return places.problem(path[:-1], f"`{path[-1]}` is missing", key=True)
+    if path[-1] == "decision":
+        return places.problem(
+            path, "not a decision", value=value, hint=suggest(str(value), get_args(Ruling))
+        )
+    return places.problem(path, message[0].lower() + message[1:], value=value)
+
+
+def fields_at(path: Sequence[str | int]) -> tuple[str, ...]:
+    model = Review if len(path) == 1 else Decision
+    return tuple(model.model_fields)
