@@ -32,7 +32,7 @@ def take_imagefolder(spec: ImageFolderDataset) -> DatasetInventory:
     """
     root = existing_folder(Path(spec.root))
     folders = {name: existing_folder(root / name) for name in spec.splits} or {ONLY_SPLIT: root}
-    classes = _class_folders(spec, folders.values())
+    classes = class_folders(spec, folders.values())
     splits = {name: take_folder(folder, classes) for name, folder in folders.items()}
     return DatasetInventory(splits, (), classes)
 
@@ -62,7 +62,7 @@ def image_files(folder: Path, class_name: str) -> Iterator[tuple[str, int]]:
                 yield file.relative_to(folder).as_posix(), file.stat().st_size
 
 
-def _class_folders(spec: ImageFolderDataset, folders: Iterable[Path]) -> tuple[str, ...]:
+def class_folders(spec: ImageFolderDataset, folders: Iterable[Path]) -> tuple[str, ...]:
     present = sorted(
         {child.name for folder in folders for child in folder.iterdir() if child.is_dir()}
     )

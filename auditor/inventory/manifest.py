@@ -85,7 +85,7 @@ def _load(path: Path, spec: ManifestDataset, look_into: Collection[str]) -> Tabl
             f"{spec.columns.path!r}; it has {', '.join(names)}",
             hint="Name them under `dataset.columns`.",
         )
-    embeds = spec.columns.image in names
+    embeds = spec.columns.image in names and spec.columns.image != spec.columns.path
     return Table(
         path=path,
         names=names,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,26 @@ def column_names(path: Path) -> tuple[str, ...]:
         raise _unreadable(path, error) from error
 
 
-def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+def num_rows(path: Path) -> int:
+    """Number of rows of a table; embedded images are not read for it.
+
+    Raises:
+        InputError: when the file is missing or damaged.
+    """
+    if not _is_parquet(path):
+        first = column_names(path)[:1]
+        return int(read_columns(path, first, text=first).num_rows)
+    try:
+        return int(pyarrow.parquet.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_columns(path: Path, names: Sequence[str], *, text: Collection[str] = ()) -> pa.Table:
     """Some columns of a table, whole, in file order.
+
+    The type of a CSV column is what all its values allow, but columns named in `text` are taken
+    word for word: `007` stays `007`.
 
     Raises:
         InputError: when the file is missing or damaged.
@@ -43,7 +61,8 @@ def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
     try:
         if _is_parquet(path):
             return pyarrow.parquet.read_table(path, columns=list(names))
-        options = pyarrow.csv.ConvertOptions(include_columns=list(names))
+        words = {name: pa.string() for name in text}
+        options = pyarrow.csv.ConvertOptions(include_columns=list(names), column_types=words)
         return pyarrow.csv.read_csv(path, convert_options=options)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
@@ -60,12 +79,17 @@ def embedded_sizes(path: Path, name: str) -> NDArray[np.int64]:
     file = pyarrow.parquet.ParquetFile(path)
     sizes = [np.zeros(0, dtype=np.int64)]
     for batch in file.iter_batches(batch_size=1024, columns=[name]):
-        lengths = pyarrow.compute.binary_length(_image_bytes(batch.column(0), path, name))
+        lengths = pyarrow.compute.binary_length(image_bytes(batch.column(0), path, name))
         sizes.append(lengths.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64))
     return np.concatenate(sizes)
 
 
-def _image_bytes(column: pa.Array, path: Path, name: str) -> pa.Array:
+def image_bytes(column: pa.Array, path: Path, name: str) -> pa.Array:
+    """The encoded images of an image column; null where there is none.
+
+    Raises:
+        InputError: when the column holds neither bytes nor structs with a field `bytes`.
+    """
     kind = column.type
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         column = pa.compute.struct_field(column, "bytes")
