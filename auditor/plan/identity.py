@@ -28,14 +28,16 @@ NETWORK_PARTS = ("network", "numerics")
 class Settled(PlanModel):
     """What a run fixes when it starts and keeps when it resumes."""
 
-    device_kind: str
-    """`cpu`, `cuda` or `mps`."""
-    batch_size: int
-    """Images per forward pass."""
+    device: str
+    """Device, such as `cpu` or `cuda:0`; only its kind is part of a key."""
+    precision: str
+    """Precision of forward passes."""
     num_threads: int
     """Threads that torch computes with."""
+    batch_sizes: dict[str, int] = {}
+    """Scan id -> images per forward pass, for the scans that have begun."""
     trained: dict[str, str] = {}
-    """Role of each network that a `Train` step fitted -> SHA-256 of its weights file."""
+    """Role of each network that a `Train` step fitted -> SHA-256 of its weights."""
 
 
 def content_id(ingredients: Mapping[str, JsonValue]) -> str:
@@ -63,8 +65,19 @@ def fold_ingredients(step: Scan, fold: Fold) -> dict[str, JsonValue]:
 
 
 def fold_key(step: Scan, fold: Fold, settled: Settled) -> str:
-    """The name of a fold's states in a run that settled on these values."""
-    return content_id({**fold_ingredients(step, fold), "settled": settled.model_dump(mode="json")})
+    """The name of a fold's states in a run that settled on these values.
+
+    Raises:
+        KeyError: when the run has not settled on a batch size for this scan.
+    """
+    in_force: dict[str, JsonValue] = {
+        "device_kind": settled.device.partition(":")[0],
+        "precision": settled.precision,
+        "num_threads": settled.num_threads,
+        "batch_size": settled.batch_sizes[step.id],
+        "trained": dict(settled.trained),
+    }
+    return content_id({**fold_ingredients(step, fold), "settled": in_force})
 
 
 def probe_key(step: Step) -> str | None:

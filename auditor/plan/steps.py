@@ -54,7 +54,9 @@ class CacheState(PlanModel):
     shards_done: int = 0
     """Finished shards, for scans."""
     changed: tuple[str, ...] = ()
-    """Ingredients that differ from the nearest earlier step, such as `model weights`."""
+    """Ingredients that differ from the same step of the last run, such as `network weights`."""
+    reason: str | None = None
+    """Why something is left to do although no ingredient changed."""
 
 
 class Shard(PlanModel):
@@ -87,11 +89,11 @@ class StepBase(PlanModel):
     dependencies: tuple[str, ...] = ()
     """Ids of steps that must be done before."""
     placement: Placement | None = None
-    """Filled in by the pass `place`."""
+    """Filled in by the pass `place`; a solve has none, it runs where the process runs."""
     cost: Cost | None = None
     """Filled in by the pass `estimate`."""
     cache: CacheState | None = None
-    """Filled in by the pass `estimate`."""
+    """Filled in by the pass `estimate`, where somebody looked at what earlier runs left."""
 
 
 class Train(StepBase):

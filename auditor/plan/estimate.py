@@ -1,0 +1,124 @@
+"""Pass `estimate`: what each step will read and compute, and what of it is already there."""
+
+from __future__ import annotations
+
+from auditor.plan.compare import changed_ingredients, counterpart
+from auditor.plan.facts import Facts
+from auditor.plan.history import History, Probe
+from auditor.plan.identity import fold_key, probe_key
+from auditor.plan.steps import CacheState, Cost, Plan, Quantity, Scan, Solve, Step, Train
+from auditor.spec.model import TrainedModel
+
+NOTHING = Quantity(value=0)
+NOT_PROBED = "no probe of this step is cached: `auditor plan --probe` measures it"
+
+
+def estimate(plan: Plan, facts: Facts) -> Plan:
+    """Fill in cost and, where the history is known, cache state."""
+    return plan.model_copy(
+        update={
+            "steps": tuple(
+                step.model_copy(update={"cost": cost(step, facts), "cache": cached(step, facts)})
+                for step in plan.steps
+            )
+        }
+    )
+
+
+def cost(step: Step, facts: Facts) -> Cost:
+    """Images, bytes, operations and memory of one step."""
+    if isinstance(step, Solve):
+        return Cost(images=0, bytes=NOTHING, flops=NOTHING, memory=NOTHING)
+    images = images_of(step, facts)
+    probe, reason = probe_of(step, facts.history)
+    split = step.split if isinstance(step, Train) else step.source.split
+    return Cost(
+        images=images,
+        bytes=bytes_of(images, split, facts),
+        flops=Quantity(value=probe.flops_per_image * images)
+        if probe is not None
+        else Quantity(value=None, reason=reason),
+        memory=memory_of(step, probe) if probe is not None else Quantity(value=None, reason=reason),
+    )
+
+
+def images_of(step: Train | Scan, facts: Facts) -> int:
+    """Images that go through the step, at most; training sees each image once per epoch."""
+    model = facts.spec.model
+    if isinstance(step, Scan):
+        return step.num_rows
+    epochs = model.recipe.epochs if isinstance(model, TrainedModel) else 1
+    return facts.dataset.splits[step.split].num_rows * epochs
+
+
+def bytes_of(images: int, split: str, facts: Facts) -> Quantity:
+    """Bytes of that many images of average size."""
+    stock = facts.dataset.splits[split]
+    if stock.num_bytes is None:
+        return Quantity(value=None, reason=f"the size of the images of {split} is not known")
+    return Quantity(value=round(stock.num_bytes * images / max(stock.num_rows, 1)))
+
+
+def probe_of(step: Step, history: History | None) -> tuple[Probe | None, str]:
+    """What was measured for a step, or why nothing was."""
+    key = probe_key(step)
+    if key is None:
+        return Probe(device="none", flops_per_image=0, memory_bytes={}), ""
+    probe = history.probes.get(key) if history is not None else None
+    return probe, NOT_PROBED
+
+
+def memory_of(step: Step, probe: Probe) -> Quantity:
+    """Peak memory at the step's batch size; at the largest one measured where that is `auto`."""
+    measured = probe.memory_bytes
+    if not measured:
+        return Quantity(value=None, reason="the probe measured no memory")
+    asked = step.placement.batch_size if step.placement is not None else "auto"
+    size = max(measured) if asked == "auto" else asked
+    if size in measured:
+        return Quantity(value=measured[size])
+    sizes = ", ".join(str(each) for each in sorted(measured))
+    return Quantity(value=None, reason=f"measured for batches of {sizes} only")
+
+
+def cached(step: Step, facts: Facts) -> CacheState | None:
+    """What is left of earlier runs for a step; None where nobody looked."""
+    history = facts.history
+    if history is None:
+        return None
+    if isinstance(step, Train) and step.id in history.networks:
+        return CacheState(cached=True)
+    done = shards_done(step, history) if isinstance(step, Scan) else 0
+    if isinstance(step, Scan) and done == len(step.shards) and step.shards:
+        return CacheState(cached=True, shards_done=done)
+    if done:
+        return CacheState(cached=False, shards_done=done, reason="an unfinished run continues")
+    earlier = counterpart(step, history.earlier)
+    if earlier is None:
+        return CacheState(cached=False, reason="no earlier run has this step")
+    changed = changed_ingredients(step, earlier)
+    return CacheState(
+        cached=False, changed=changed, reason=None if changed else unchanged_reason(step)
+    )
+
+
+def shards_done(step: Scan, history: History) -> int:
+    """Leading shards that every fold of a scan has finished in the unfinished run."""
+    settled = history.settled
+    if settled is None or step.id not in settled.batch_sizes:
+        return 0
+    finished = [
+        history.shards.get(fold_key(step, fold, settled), frozenset()) for fold in step.folds
+    ]
+    return sum(all(number in each for each in finished) for number in range(len(step.shards)))
+
+
+def unchanged_reason(step: Step) -> str:
+    """Why a step with the same ingredients as before is run again."""
+    match step:
+        case Train():
+            return "the last run fitted the same network, but the cache folder does not hold it"
+        case Scan():
+            return "the last run read the same and is finished; a new run reads again"
+        case Solve():
+            return "the last run solved the same; solving again takes no data pass"

@@ -1,0 +1,180 @@
+"""The plan as text for people: what runs, on what, what is shared, what is already there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.needs import Fold, Output, Source
+from auditor.plan.steps import CacheState, Cost, Plan, Quantity, Scan, Solve, Step, Train
+
+LABEL_WIDTH = 10
+UNITS = ("", "K", "M", "G", "T", "P", "E")
+
+
+def explain(plan: Plan) -> str:
+    """The whole plan, one block per step, ready for a terminal."""
+    number = {step.id: position for position, step in enumerate(plan.steps, start=1)}
+    blocks = ["\n".join(heading(plan))]
+    blocks += ["\n".join(block(step, number)) for step in plan.steps]
+    return "\n\n".join(blocks) + "\n"
+
+
+def heading(plan: Plan) -> Iterator[str]:
+    yield f"plan of {plan.name} · spec {plan.spec_digest[:8]} · {counted(len(plan.steps), 'step')}"
+    scans = [step for step in plan.steps if isinstance(step, Scan)]
+    folds = sum(len(step.folds) for step in scans)
+    if len(scans) < folds:
+        yield (
+            f"{counted(len(scans), 'scan')} serve {counted(folds, 'fold')}: each image is decoded "
+            "once per scan, whatever the number of folds"
+        )
+    for warning in plan.warnings:
+        yield f"warning: {warning}"
+
+
+def block(step: Step, number: dict[str, int]) -> Iterator[str]:
+    """The lines of one step."""
+    yield f"{number[step.id]:>2}  {title(step)}  [{step.id}]"
+    after = ", ".join(str(number[other]) for other in step.dependencies)
+    rows = [("after", f"step {after}" if after else ""), *details(step)]
+    if step.placement is not None:
+        batch = step.placement.batch_size
+        rows.append(
+            (
+                "runs on",
+                f"device {step.placement.device} · {step.placement.precision} · batch size {batch}",
+            )
+        )
+    if step.cost is not None and not isinstance(step, Solve):
+        rows += cost_rows(step, step.cost)
+    if step.cache is not None:
+        rows.append(("cache", cache_text(step, step.cache)))
+    for label, text in rows:
+        if text:
+            yield f"    {label:<{LABEL_WIDTH}}{text}"
+
+
+def title(step: Step) -> str:
+    """The step in a few words."""
+    match step:
+        case Train():
+            return f"train  {step.network} on {step.split}"
+        case Scan():
+            return f"scan   {source_text(step.source)}"
+        case Solve():
+            return f"solve  {step.audit}/{step.name}"
+
+
+def details(step: Step) -> list[tuple[str, str]]:
+    """What a step does, as labelled lines."""
+    match step:
+        case Train():
+            return []
+        case Scan():
+            return [
+                ("rows", rows_text(step)),
+                ("computes", " · ".join(output_text(output) for output in step.outputs)),
+                *fold_rows(step),
+            ]
+        case Solve():
+            return [("from", ", ".join(f"{step.audit}/{name}" for name in step.inputs))]
+
+
+def rows_text(step: Scan) -> str:
+    """Rows and shards."""
+    if not step.shards:
+        return f"{step.num_rows:,}"
+    first = step.shards[0]
+    return (
+        f"{step.num_rows:,} in {counted(len(step.shards), 'shard')} of up to "
+        f"{first.stop - first.start:,}"
+    )
+
+
+def fold_rows(step: Scan) -> list[tuple[str, str]]:
+    """One line per fold, the label on the first."""
+    names = [f"{fold.audit}/{fold.name}" for fold in step.folds]
+    width = max(map(len, names))
+    return [
+        ("feeds" if position == 0 else "", f"{name:<{width}}  {fold_text(fold, step)}".rstrip())
+        for position, (name, fold) in enumerate(zip(names, step.folds, strict=True))
+    ]
+
+
+def fold_text(fold: Fold, step: Scan) -> str:
+    """How much a fold reads, of what, and when it may stop."""
+    kinds = dict.fromkeys(output.kind for output in fold.outputs)
+    words = [" + ".join(kinds) if kinds else "labels only"]
+    if fold.max_rows is not None and fold.max_rows < step.num_rows:
+        words.append(f"first {fold.max_rows:,} rows")
+    if fold.sequential:
+        words.append("stops once decided")
+    if fold.after:
+        words.append(f"starts from {', '.join(fold.after)}")
+    return " · ".join(words)
+
+
+def source_text(source: Source) -> str:
+    """A split and how it is looked at."""
+    if source.view.kind == "clean":
+        return source.split
+    forced = ", ".join(f"{name}={value}" for name, value in source.view.interventions)
+    return f"{source.split} under do({forced})"
+
+
+def output_text(output: Output) -> str:
+    """An output as a function call."""
+    match output.kind:
+        case "logits":
+            return "logits"
+        case "activation":
+            return f"activation({output.layer})"
+        case "jacobian":
+            return f"jacobian({output.layer}, {counted(len(output.outputs), 'output')})"
+
+
+def cost_rows(step: Step, cost: Cost) -> list[tuple[str, str]]:
+    """Images and bytes, then operations and memory, or why they are not known."""
+    sequential = isinstance(step, Scan) and all(fold.sequential for fold in step.folds)
+    most = " at most" if sequential else ""
+    reading = f"{counted(cost.images, 'image')}{most} · {quantity(cost.bytes, 'B', 'bytes')}"
+    if cost.flops.value is None and cost.flops.reason == cost.memory.reason:
+        computing = f"FLOPs and memory unknown: {cost.flops.reason}"
+    else:
+        computing = (
+            f"{quantity(cost.flops, 'FLOPs', 'FLOPs')} · {quantity(cost.memory, 'B', 'memory')}"
+        )
+    return [("reads", reading), ("costs", computing)]
+
+
+def cache_text(step: Step, state: CacheState) -> str:
+    """Cached, begun, or why not."""
+    if state.cached:
+        return "done"
+    if isinstance(step, Scan) and state.shards_done:
+        begun = f"{state.shards_done} of {counted(len(step.shards), 'shard')} done"
+        return f"{begun}: {state.reason}" if state.reason else begun
+    if state.changed:
+        return f"to do; since the last run changed: {', '.join(state.changed)}"
+    return f"to do: {state.reason}"
+
+
+def quantity(number: Quantity, unit: str, noun: str) -> str:
+    """A number with a metric prefix, or what is missing and why."""
+    if number.value is None:
+        return f"{noun} unknown: {number.reason}"
+    return metric(number.value, unit)
+
+
+def metric(value: int, unit: str) -> str:
+    """Three digits and a decimal prefix: `1.24 MB`, `0 B`."""
+    scaled, power = float(value), 0
+    while scaled >= 999.5 and power < len(UNITS) - 1:
+        scaled, power = scaled / 1000, power + 1
+    digits = f"{value}" if power == 0 else f"{scaled:.3g}"
+    return f"{digits} {UNITS[power]}{unit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 shard`, `2 shards`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
