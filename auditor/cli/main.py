@@ -1,0 +1,90 @@
+"""The command line: which commands there are, and how an error reaches the terminal.
+
+Each command is one file beside this one. Only typer is loaded here; a command loads what it needs
+when it runs, so `auditor --help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.metadata import version
+
+import typer
+
+from auditor.cli import (
+    explain,
+    init,
+    layers,
+    plan,
+    report,
+    run,
+    schema,
+    show,
+    validate,
+    verify,
+)
+from auditor.cli import list as list_runs
+from auditor.cli.terminal import note, say_error
+from auditor.errors import AuditorError, ExecutionError
+
+BROKE = ExecutionError.exit_code
+
+app = typer.Typer(
+    name="auditor",
+    help="Audit vision models: what a spec asks, a run answers and a report shows.",
+    epilog="Exit codes: 0 passed, 1 the policy failed, 2 invalid input, 3 the run broke, "
+    "4 inconclusive.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"auditor {version('auditor')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: bool = typer.Option(
+        False, "--version", callback=print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Audit vision models: what a spec asks, a run answers and a report shows."""
+
+
+app.command("init")(init.command)
+app.command("validate")(validate.command)
+app.command("schema")(schema.command)
+app.command("layers")(layers.command)
+app.command("plan")(plan.command)
+app.command("run")(run.command)
+app.command("report")(report.command)
+app.command("list")(list_runs.command)
+app.command("show")(show.command)
+app.command("explain")(explain.command)
+app.command("verify")(verify.command)
+
+
+def main() -> None:
+    """Run a command. Errors that a user can mend print one block; defects keep their traceback."""
+    try:
+        app()
+    except AuditorError as error:
+        say_error(error, as_json="--json" in sys.argv[1:])
+        sys.exit(error.exit_code)
+    except Exception:
+        traceback.print_exc()
+        note(
+            "This is a defect of auditor, not of your spec. Please report it with the lines above "
+            f"and the version, auditor {version('auditor')}."
+        )
+        sys.exit(BROKE)
+
+
+if __name__ == "__main__":
+    main()

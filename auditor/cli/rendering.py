@@ -1,0 +1,104 @@
+"""Render a run that has ended, seal it, and copy the report where the user wants it too.
+
+Shared by `run` and `report`. The page comes first; where the system library for PDF is missing,
+the page stays and one line says how to get the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auditor.errors import MissingDependencyError, SpecError
+
+if TYPE_CHECKING:
+    from auditor.results.run_record import RunRecord
+    from auditor.store.reader import Run
+    from auditor.store.writer import RunWriter
+
+FORMATS = ("html", "pdf")
+"""What a report can be written as, by file suffix."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What came of rendering a run.
+
+    Attributes:
+        record: The run's record as it was sealed.
+        files: Format -> file in the run directory.
+        copies: Files that the user asked for elsewhere.
+        notes: Lines that the user should read, such as how to get a missing PDF.
+        exit_code: 0, or 2 where a file that was asked for by name could not be made.
+    """
+
+    record: RunRecord
+    files: Mapping[str, Path]
+    copies: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+    exit_code: int = 0
+
+
+def requested_format(path: Path) -> str:
+    """The format that a file name asks for.
+
+    Raises:
+        SpecError: the suffix is none that exists.
+    """
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in FORMATS:
+        existing = ", ".join(f".{name}" for name in FORMATS)
+        raise SpecError(
+            f"-o {path}: there is no report format {path.suffix or 'without a suffix'}",
+            hint=f"The formats are {existing}.",
+        )
+    return suffix
+
+
+def render_run(run_dir: Path, wanted: Mapping[Path, str]) -> Rendered:
+    """Render and seal a run that has just ended; `wanted` maps copies to their formats."""
+    from auditor.store.reader import read_run
+    from auditor.store.writer import reopen_run
+
+    with reopen_run(run_dir) as writer:
+        return render_and_seal(read_run(run_dir), writer, wanted=wanted)
+
+
+def render_and_seal(
+    run: Run,
+    writer: RunWriter,
+    *,
+    wanted: Mapping[Path, str],
+    template_dir: Path | None = None,
+    images: str | None = None,
+) -> Rendered:
+    """Render the formats that the spec and the user ask for, then write record and manifest.
+
+    The record comes after the pages and right before the manifest, so that a kill in between
+    leaves a run that still agrees with its old manifest wherever evidence stands.
+    """
+    from auditor.report.render import render
+    from auditor.store.atomic import write_bytes
+
+    asked = {*run.spec.report.formats, *wanted.values()}
+    files: dict[str, Path] = {}
+    notes: list[str] = []
+    for name in (name for name in FORMATS if name in asked):
+        try:
+            (files[name],) = render(run, formats=(name,), template_dir=template_dir, images=images)
+        except MissingDependencyError as error:
+            notes.append(f"{name}: not written: {' '.join(str(error).split())}")
+    writer.write_record(run.record)
+    writer.seal()
+    copies = [path for path, name in wanted.items() if name in files]
+    for path in copies:
+        write_bytes(path, files[wanted[path]].read_bytes())
+    return Rendered(
+        record=run.record,
+        files=files,
+        copies=tuple(copies),
+        notes=tuple(notes),
+        exit_code=0 if len(copies) == len(wanted) else MissingDependencyError.exit_code,
+    )

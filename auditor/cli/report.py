@@ -1,0 +1,128 @@
+"""`auditor report`: make the report again from the run directory; no GPU, model or data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from auditor.cli.rendering import render_and_seal
+from auditor.cli.terminal import say, say_json, shown
+from auditor.cli.verdict import verdict_sentence
+
+if TYPE_CHECKING:
+    from auditor.judge.review import Reviews
+    from auditor.store.reader import Run
+
+REWRITTEN = ("report/",)
+"""What rendering writes anew, so that it may differ from what was sealed."""
+
+
+class Images(StrEnum):
+    """How example images are shown."""
+
+    FULL = "full"
+    BLURRED = "blurred"
+    HEATMAP_ONLY = "heatmap_only"
+    WITHHELD = "withheld"
+
+
+def command(
+    run: str = typer.Argument(help="A run directory, the name of a spec, or `latest`."),
+    template_dir: Path | None = typer.Option(
+        None, help="Templates of your own; any packaged one can be replaced by name."
+    ),
+    images: Images | None = typer.Option(None, help="How example images are shown."),
+    out: Path = typer.Option(Path("reports"), help="Folder of all runs."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """Judge a run again with today's review decisions, and render its report again.
+
+    Exits 0 once the report is written; the run's own verdict stands in its last line.
+    """
+    from auditor.store.find import find_run
+    from auditor.store.reader import read_run
+    from auditor.store.verify import refuse_altered
+    from auditor.store.writer import reopen_run
+
+    run_dir = find_run(run, out)
+    with reopen_run(run_dir) as writer:
+        if writer.paths.manifest.is_file():
+            refuse_altered(run_dir, rewritten=REWRITTEN)
+        sealed = read_run(run_dir)
+        reviews, content = reviews_for(sealed)
+        judged = judged_again(replace(sealed, review=content), reviews)
+        writer.write_review(content)
+        rendered = render_and_seal(
+            judged,
+            writer,
+            wanted={},
+            template_dir=template_dir,
+            images=images.value if images else None,
+        )
+    if as_json:
+        say_json(
+            {
+                "ok": True,
+                "run": shown(run_dir),
+                **{name: shown(path) for name, path in rendered.files.items()},
+                "notes": list(rendered.notes),
+                "verdict": rendered.record.verdict,
+                "why": verdict_sentence(rendered.record),
+                "exit_code": rendered.record.exit_code,
+            }
+        )
+        return
+    for line in rendered.notes:
+        say(line)
+    say(f"run: {shown(run_dir)}")
+    for name, path in rendered.files.items():
+        say(f"{name}: {shown(path)}")
+    say(f"verdict: {verdict_sentence(rendered.record)}")
+
+
+def reviews_for(run: Run) -> tuple[Reviews, bytes | None]:
+    """The decisions in force: the spec's review file, else the copy that the run kept of it."""
+    from auditor.judge.review import Reviews, load_reviews, parse_review
+
+    reviews, content = load_reviews(run.spec.review, on=today())
+    if content is None and run.review is not None:
+        kept = parse_review(run.review.decode(), str(run.paths.review))
+        return Reviews(on=today(), decisions=kept.findings), run.review
+    return reviews, content
+
+
+def judged_again(run: Run, reviews: Reviews) -> Run:
+    """The same run with the verdict that these decisions lead to."""
+    from auditor.judge.policy import judge
+    from auditor.judge.rules import count_rules
+
+    count = count_rules(run.results.values())
+    judgement = judge(
+        run.spec,
+        run.record.audits,
+        run.findings,
+        num_rules=count.num_rules,
+        num_decided=count.num_decided,
+        reviews=reviews,
+    )
+    record = run.record.model_copy(
+        update={
+            "verdict": judgement.verdict,
+            "exit_code": judgement.exit_code,
+            "policy": judgement.outcomes,
+        }
+    )
+    return replace(run, record=record)
+
+
+def today() -> date:
+    """The day that expiry is measured against; SOURCE_DATE_EPOCH fixes it for equal bytes."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(int(epoch), UTC)
+    return now.date()

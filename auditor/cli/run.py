@@ -1,0 +1,128 @@
+"""`auditor run`: from a spec to a report, and to an exit code that CI can act on."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from auditor.cli.rendering import Rendered, render_run, requested_format
+from auditor.cli.terminal import note, say, say_json, shown
+from auditor.cli.verdict import verdict_sentence
+from auditor.errors import SpecError
+
+if TYPE_CHECKING:
+    from auditor.compose.composed import Composed
+    from auditor.results.run_record import RunRecord
+
+INTERRUPTED = 130
+
+
+def command(
+    spec: str = typer.Argument(help="A .yaml file, or the name of a packaged spec."),
+    overrides: list[str] = typer.Argument(None, help="Changes such as engine.device=cpu."),
+    out: Path = typer.Option(Path("reports"), help="Folder of all runs."),
+    fresh: bool = typer.Option(False, "--fresh", help="Start anew instead of resuming."),
+    only: list[str] = typer.Option([], help="Run this audit alone; may be repeated."),
+    allow_code: bool = typer.Option(
+        False, "--allow-code", help="Let models run code of their own (TorchScript, python …)."
+    ),
+    output: list[Path] = typer.Option(
+        [], "-o", "--output", help="Also write the report here, as .html or .pdf; repeatable."
+    ),
+    cache_dir: Path = typer.Option(
+        Path(".auditor-cache"), envvar="AUDITOR_CACHE", help="Trained networks and probes."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """Plan, run, judge and report. Continues an interrupted run of the same spec."""
+    wanted = {path: requested_format(path) for path in output}
+
+    from auditor.compose.load import load_spec
+
+    composed = load_spec(spec, tuple(overrides or ()))
+    check_only(only, composed)
+    for warning in warnings_of(composed):
+        note(f"warning: {warning}")
+
+    from auditor.engine.execute import RunOptions, execute
+    from auditor.engine.progress import progress_on
+    from auditor.judge.policy import worst_exit_code
+    from auditor.plan.make import make_plan
+
+    plan = make_plan(composed, store=cache_dir)
+    options = RunOptions(
+        out=out,
+        cache_dir=cache_dir,
+        fresh=fresh,
+        only=tuple(only),
+        allow_code=allow_code,
+        command=shlex.join(["auditor", *sys.argv[1:]]),
+        progress=progress_on(sys.stderr),
+    )
+    try:
+        run_dir = execute(composed, plan, options)
+        rendered = render_run(run_dir, wanted)
+    except KeyboardInterrupt:
+        note("interrupted: nothing that was finished is lost; the same command resumes the run")
+        raise typer.Exit(INTERRUPTED) from None
+
+    exit_code = worst_exit_code([rendered.record.exit_code or 0, rendered.exit_code])
+    if as_json:
+        say_json(as_document(run_dir, rendered, exit_code))
+    else:
+        say_last_lines(run_dir, rendered)
+    raise typer.Exit(exit_code)
+
+
+def check_only(only: list[str], composed: Composed) -> None:
+    """Refuse the name of an audit that the spec does not have."""
+    from auditor.compose.near import suggest
+
+    for name in only:
+        if name not in composed.spec.audits:
+            raise SpecError(
+                f"--only {name}: the spec has no such audit",
+                hint=suggest(name, composed.spec.audits, "audit"),
+            )
+
+
+def warnings_of(composed: Composed) -> list[str]:
+    """What a user should know before the run begins."""
+    review = composed.spec.review
+    missing = review is not None and not Path(review).is_file()
+    extra = [f"the review file {review} is not there yet: no finding is signed off"]
+    return [*composed.warnings, *(extra if missing else [])]
+
+
+def say_last_lines(run_dir: Path, rendered: Rendered) -> None:
+    """The plain lines that a run ends with."""
+    for line in rendered.notes:
+        say(line)
+    say(f"run: {shown(run_dir)}")
+    for name, path in rendered.files.items():
+        say(f"{name}: {shown(path)}")
+    for path in rendered.copies:
+        say(f"copy: {shown(path)}")
+    say(f"verdict: {verdict_sentence(rendered.record)}")
+
+
+def as_document(run_dir: Path, rendered: Rendered, exit_code: int) -> dict[str, Any]:
+    """The same as one JSON document."""
+    record: RunRecord = rendered.record
+    return {
+        "ok": exit_code == 0,
+        "run": shown(run_dir),
+        **{name: shown(path) for name, path in rendered.files.items()},
+        "copies": [shown(path) for path in rendered.copies],
+        "notes": list(rendered.notes),
+        "status": record.status,
+        "verdict": record.verdict,
+        "why": verdict_sentence(record),
+        "exit_code": exit_code,
+        "audits": [audit.model_dump(mode="json") for audit in record.audits],
+        "policy": [outcome.model_dump(mode="json") for outcome in record.policy],
+    }
