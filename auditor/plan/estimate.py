@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from auditor.needs import Fold
 from auditor.plan.compare import changed_ingredients, counterpart
 from auditor.plan.facts import Facts
 from auditor.plan.history import History, Probe
-from auditor.plan.identity import fold_key, probe_key
-from auditor.plan.steps import CacheState, Cost, Plan, Quantity, Scan, Solve, Step, Train
+from auditor.plan.identity import fold_key, fold_name, probe_key
+from auditor.plan.steps import CacheState, Cost, Plan, Quantity, Scan, Shard, Solve, Step, Train
 from auditor.spec.model import TrainedModel
 
 NOTHING = Quantity(value=0)
-NOT_PROBED = "no probe of this step is cached: `auditor plan --probe` measures it"
+NOT_PROBED = "nothing has been measured yet; `auditor plan --probe` does"
 
 
 def estimate(plan: Plan, facts: Facts) -> Plan:
@@ -103,14 +106,26 @@ def cached(step: Step, facts: Facts) -> CacheState | None:
 
 
 def shards_done(step: Scan, history: History) -> int:
-    """Leading shards that every fold of a scan has finished in the unfinished run."""
+    """Shards of the unfinished run that need not be read again."""
     settled = history.settled
     if settled is None or step.id not in settled.batch_sizes:
         return 0
-    finished = [
-        history.shards.get(fold_key(step, fold, settled), frozenset()) for fold in step.folds
-    ]
-    return sum(all(number in each for each in finished) for number in range(len(step.shards)))
+    finished = {
+        fold_name(fold): history.shards.get(fold_key(step, fold, settled), frozenset())
+        for fold in step.folds
+    }
+    return sum(
+        is_done(number, shard, step.folds, finished) for number, shard in enumerate(step.shards)
+    )
+
+
+def is_done(
+    number: int, shard: Shard, folds: Sequence[Fold], finished: Mapping[str, frozenset[int]]
+) -> bool:
+    """Whether every fold that wants a shard has it; one that had seen enough wants no more."""
+    wanting = [fold for fold in folds if fold.max_rows is None or shard.start < fold.max_rows]
+    having = [fold for fold in wanting if number in finished[fold_name(fold)]]
+    return bool(having) and all(fold in having or fold.sequential for fold in wanting)
 
 
 def unchanged_reason(step: Step) -> str:

@@ -36,7 +36,8 @@ def block(step: Step, number: dict[str, int]) -> Iterator[str]:
     """The lines of one step."""
     yield f"{number[step.id]:>2}  {title(step)}  [{step.id}]"
     after = ", ".join(str(number[other]) for other in step.dependencies)
-    rows = [("after", f"step {after}" if after else ""), *details(step)]
+    rows = [("after", f"{plural('step', len(step.dependencies))} {after}" if after else "")]
+    rows += details(step)
     if step.placement is not None:
         batch = step.placement.batch_size
         rows.append(
@@ -135,8 +136,7 @@ def output_text(output: Output) -> str:
 
 def cost_rows(step: Step, cost: Cost) -> list[tuple[str, str]]:
     """Images and bytes, then operations and memory, or why they are not known."""
-    sequential = isinstance(step, Scan) and all(fold.sequential for fold in step.folds)
-    most = " at most" if sequential else ""
+    most = " at most" if isinstance(step, Scan) and may_stop_early(step) else ""
     reading = f"{counted(cost.images, 'image')}{most} · {quantity(cost.bytes, 'B', 'bytes')}"
     if cost.flops.value is None and cost.flops.reason == cost.memory.reason:
         computing = f"FLOPs and memory unknown: {cost.flops.reason}"
@@ -145,6 +145,16 @@ def cost_rows(step: Step, cost: Cost) -> list[tuple[str, str]]:
             f"{quantity(cost.flops, 'FLOPs', 'FLOPs')} · {quantity(cost.memory, 'B', 'memory')}"
         )
     return [("reads", reading), ("costs", computing)]
+
+
+def may_stop_early(step: Scan) -> bool:
+    """Whether only folds that may stop need the images up to the last row."""
+    return any(fold.sequential for fold in step.folds) and not any(
+        fold.outputs
+        and not fold.sequential
+        and (fold.max_rows is None or fold.max_rows >= step.num_rows)
+        for fold in step.folds
+    )
 
 
 def cache_text(step: Step, state: CacheState) -> str:
@@ -177,4 +187,8 @@ def metric(value: int, unit: str) -> str:
 
 def counted(number: int, noun: str) -> str:
     """`1 shard`, `2 shards`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {plural(noun, number)}"
+
+
+def plural(noun: str, number: int) -> str:
+    return noun if number == 1 else f"{noun}s"

@@ -107,7 +107,7 @@ def network_ingredients(model: ModelSpec, trained: str | None, facts: Facts) -> 
         case TorchScriptModel() | ExportedModel():
             return {"source": model.source, "weights": weights}
         case TrainedModel():
-            return {"source": model.source, "trained": trained}
+            return {"source": model.source, "weights": trained}
         case PredictionsModel():
             return None
         case _:
