@@ -1,0 +1,183 @@
+"""What no single field can see: names that must exist elsewhere in the same spec.
+
+Every check yields its problems; which checks there are is the list at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from typing import assert_never
+
+from auditor.catalog import AuditSpec
+from auditor.compose.near import suggest
+from auditor.compose.place import Path, Places
+from auditor.errors import Problem
+from auditor.spec.dataset import (
+    ImageFolderDataset,
+    ManifestDataset,
+    PortraitsDataset,
+    TorchvisionDataset,
+)
+from auditor.spec.model import BuiltinModel, PredictionsModel, TorchvisionModel, TrainedModel
+from auditor.spec.portraits import ATTRIBUTES, check_disjoint
+
+Check = Callable[[AuditSpec, Places], Iterator[Problem]]
+
+
+def check(spec: AuditSpec, places: Places) -> list[Problem]:
+    """Every problem that the cross checks find, in the order of the checks."""
+    return [problem for checker in CHECKS for problem in checker(spec, places)]
+
+
+def warnings(spec: AuditSpec) -> Iterator[str]:
+    """What is valid and yet probably not meant."""
+    if not spec.audits:
+        yield "the spec has no audits: its run will measure nothing and end inconclusive (exit 4)"
+    elif not any(rule is not None for rule in spec.rules.values()):
+        yield "the spec has no rules: relationships are mined, but none is held against a rule"
+
+
+def label_sources(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """Attributes take their labels from columns and classes that the dataset has."""
+    dataset = spec.dataset
+    for name, attribute in spec.attributes.items():
+        path: Path = ("attributes", name)
+        if isinstance(dataset, PortraitsDataset):
+            if attribute.classes is not None:
+                message = "portraits have no classes, only attribute columns"
+                yield places.problem((*path, "classes"), message, hint="name the `column` instead")
+            elif attribute.column not in ATTRIBUTES:
+                yield unknown(places, (*path, "column"), "column", attribute.column, ATTRIBUTES)
+        elif dataset.classes is not None:
+            for index, label in enumerate(attribute.classes or ()):
+                if label not in dataset.classes:
+                    yield unknown(
+                        places, (*path, "classes", index), "class", label, dataset.classes
+                    )
+
+
+def outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """Attributes are scored by outputs that the model has."""
+    size, classes = num_outputs(spec), spec.dataset.classes
+    for name, attribute in spec.attributes.items():
+        path: Path = ("attributes", name, "output")
+        if isinstance(attribute.output, int):
+            if attribute.output < 0 or (size is not None and attribute.output >= size):
+                last = f", 0 to {size - 1}" if size else ""
+                message = f"the model has no output {attribute.output}{last}"
+                yield places.problem(path, message)
+        elif classes is None:
+            hint = "give the number of the output, or list `dataset.classes` in output order"
+            message = f"`{attribute.output}` is the name of a class, and the dataset names none"
+            yield places.problem(path, message, hint=hint)
+        elif attribute.output not in classes:
+            yield unknown(places, path, "class", attribute.output, classes)
+
+
+def num_outputs(spec: AuditSpec) -> int | None:
+    """Number of outputs of the model, where the spec says it."""
+    model = spec.model
+    if isinstance(model, BuiltinModel | TorchvisionModel):
+        return model.num_outputs
+    if not isinstance(model, TrainedModel):
+        return None
+    if model.replace_head is None:
+        return model.network.num_outputs
+    if model.recipe.loss == "multi_label":
+        return len(spec.attributes)
+    return len(spec.dataset.classes) if spec.dataset.classes else None
+
+
+def splits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """Named splits exist where the spec itself says which there are."""
+    known = known_splits(spec)
+    if known is None:
+        return
+    named: list[tuple[Path, str | None]] = []
+    for name, audit in spec.audits.items():
+        named += [(("audits", name, "split"), audit.split)]
+        named += [(("audits", name, "confirm"), audit.confirm)]
+    if isinstance(spec.model, TrainedModel):
+        named.append((("model", "split"), spec.model.split))
+    for path, split in named:
+        if split is not None and split not in known:
+            yield unknown(places, path, "split", split, known)
+
+
+def known_splits(spec: AuditSpec) -> Sequence[str] | None:
+    """The dataset's splits; None where only its files can tell."""
+    match spec.dataset:
+        case PortraitsDataset():
+            return tuple(spec.dataset.splits)
+        case ManifestDataset():
+            return tuple(spec.dataset.files) if spec.dataset.files else None
+        case ImageFolderDataset():
+            return spec.dataset.splits or None
+        case TorchvisionDataset():
+            return None
+        case _:
+            assert_never(spec.dataset)
+
+
+def portraits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """Procedural splits do not overlap, and what is planted can be drawn."""
+    dataset = spec.dataset
+    if not isinstance(dataset, PortraitsDataset):
+        return
+    ranges = {name: (s.start, s.start + s.count) for name, s in dataset.splits.items()}
+    for (first, a), (second, b) in combinations(ranges.items(), 2):
+        if max(a[0], b[0]) < min(a[1], b[1]):
+            message = f"splits `{first}` and `{second}` share images"
+            hint = f"start `{second}` at {a[1]} or later"
+            yield places.problem(("dataset", "splits", second), message, hint=hint, key=True)
+    for name, split in dataset.splits.items():
+        try:
+            check_disjoint(split.planted)
+        except ValueError as error:
+            yield places.problem(("dataset", "splits", name, "planted"), str(error))
+    for name in dataset.interventions:
+        if name not in ATTRIBUTES:
+            path: Path = ("dataset", "interventions", name)
+            yield unknown(places, path, "attribute", name, ATTRIBUTES, key=True)
+
+
+def audits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """Each audit compares attributes that exist, inside a network that exists."""
+    for name, audit in spec.audits.items():
+        path: Path = ("audits", name)
+        if isinstance(spec.model, PredictionsModel):
+            message = "this audit looks inside a network, and `model.source: predictions` has none"
+            yield places.problem(path, message, key=True)
+        chosen = spec.attributes if audit.attributes is None else dict.fromkeys(audit.attributes)
+        for index, attribute in enumerate(audit.attributes or ()):
+            if attribute not in spec.attributes:
+                where: Path = (*path, "attributes", index)
+                yield unknown(places, where, "attribute", attribute, spec.attributes)
+        if len(chosen) < 2:
+            where = path if audit.attributes is None else (*path, "attributes")
+            message = f"this audit compares attributes and has {len(chosen)} of them"
+            yield places.problem(where, message, hint="it needs at least two", key=True)
+
+
+def policy(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """Limits and required audits name audits that exist."""
+    for name, limit in spec.policy.limits.items():
+        if limit.audit not in spec.audits:
+            path: Path = ("policy", "limits", name, "audit")
+            yield unknown(places, path, "audit", limit.audit, spec.audits)
+    for index, audit in enumerate(spec.policy.required):
+        if audit not in spec.audits:
+            yield unknown(places, ("policy", "required", index), "audit", audit, spec.audits)
+
+
+def unknown(
+    places: Places, path: Path, noun: str, name: object, known: object, *, key: bool = False
+) -> Problem:
+    """A name that does not exist, with the nearest one that does."""
+    names = list(known) if isinstance(known, Sequence | dict) else []
+    hint = suggest(str(name), names, noun)
+    return places.problem(path, f"there is no {noun} `{name}`", hint=hint, key=key)
+
+
+CHECKS: tuple[Check, ...] = (label_sources, outputs, splits, portraits, audits, policy)

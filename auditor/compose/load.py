@@ -1,0 +1,96 @@
+"""From a spec file and overrides to a validated spec. Read `load_spec` from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import JsonValue, ValidationError
+
+from auditor.catalog import AuditSpec
+from auditor.compose import crosscheck, interpolation, validation
+from auditor.compose.composed import Composed
+from auditor.compose.folders import open_spec
+from auditor.compose.interpolation import DATA_ROOT, resolve
+from auditor.compose.merge import merge
+from auditor.compose.rules import write_out
+from auditor.context import Rule
+from auditor.errors import Problem, SpecError
+from auditor.results.base import digest_of
+
+NEUTRAL = "DATA_ROOT"
+"""What `${data_root}` stands for in the digest, so that moving the data changes nothing."""
+
+
+def load_spec(spec: str | Path, overrides: Sequence[str] = ()) -> Composed:
+    """Compose, validate and cross-check a spec.
+
+    Args:
+        spec: Path to a YAML file, or the name of a packaged spec.
+        overrides: Overrides in Hydra's syntax, such as `engine.device=cuda` or `~audits.filters`.
+
+    Raises:
+        SpecError: at the first thing that cannot be composed, or with everything that does not
+            validate; each problem has its place.
+    """
+    file = open_spec(spec)
+    merged = merge(file, overrides)
+    if DATA_ROOT not in merged.config:
+        merged.config[DATA_ROOT] = "."
+    refuse(file.label, interpolation.problems(merged))
+
+    try:
+        validated = validation.validate(resolve(merged))
+        neutral = validation.validate(resolve(merged, data_root=NEUTRAL))
+    except ValidationError as error:
+        problems = validation.problems(error, merged.places)
+        raise SpecError(headline(file.label, len(problems)), problems=problems) from error
+
+    book = write_out(validated, merged.places)
+    refuse(file.label, [*book.problems, *crosscheck.check(validated, merged.places)])
+
+    rules = tuple(book.rules.values())
+    return Composed(
+        spec=validated,
+        digest=digest(neutral, rules),
+        path=file.label,
+        source=file.text,
+        overrides=tuple(overrides),
+        resolved=as_yaml(validated),
+        rules=rules,
+        warnings=(*crosscheck.warnings(validated), *book.warnings),
+    )
+
+
+def refuse(label: str, problems: Sequence[Problem]) -> None:
+    """Raise where there are problems, sorted by place."""
+    if problems:
+        ordered = sorted(problems, key=validation.order)
+        raise SpecError(headline(label, len(ordered)), problems=ordered)
+
+
+def headline(label: str, count: int) -> str:
+    return f"{label} is not valid: {count} {'problem' if count == 1 else 'problems'}"
+
+
+def digest(spec: AuditSpec, rules: Sequence[Rule]) -> str:
+    """SHA-256 of the spec in canonical JSON, without the data root.
+
+    Rules that come from tables are part of it, since the spec holds only the table's name.
+    """
+    content: dict[str, JsonValue] = spec.model_dump(mode="json", exclude={DATA_ROOT})
+    tables = {name for name, rule in spec.rules.items() if rule is not None and rule.file}
+    rows: list[JsonValue] = [
+        [rule.id, rule.a, rule.b, rule.expect, rule.severity, rule.why]
+        for rule in rules
+        if rule.id in tables
+    ]
+    return digest_of({"spec": content, "tables": rows} if rows else content)
+
+
+def as_yaml(spec: AuditSpec) -> str:
+    """The composed spec, interpolations resolved and defaults filled in."""
+    content = spec.model_dump(mode="json")
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return text
