@@ -46,15 +46,10 @@ class Problem:
     hint: str | None = None
 
     def __str__(self) -> str:
-        where = str(self.location) if self.location else self.source
-        parts = [f"{where}: " if where and where != "file" else ""]
-        parts.append(f"{self.path}: " if self.path else "")
-        parts.append(self.message)
-        if self.value is not None:
-            parts.append(f" (got {self.value})")
-        if self.hint:
-            parts.append(f"\n    {self.hint}")
-        return "".join(parts)
+        override = "" if self.source == "file" else f"override {self.source}"
+        head = "  ".join(part for part in (str(self.location or override), self.path) if part)
+        message = self.message if self.value is None else f"{self.message}, not {self.value}"
+        return "\n    ".join(line for line in (head, message, self.hint) if line)
 
 
 class AuditorError(Exception):
@@ -81,8 +76,8 @@ class SpecError(AuditorError):
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        lines = [self.message, *(str(problem) for problem in self.problems)]
-        return "\n".join([*lines, f"    {self.hint}"] if self.hint else lines)
+        head = f"{self.message}\n    {self.hint}" if self.hint else self.message
+        return "\n\n".join([head, *(str(problem) for problem in self.problems)])
 
 
 class PlanError(AuditorError):

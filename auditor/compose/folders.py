@@ -81,6 +81,13 @@ def packaged_names() -> list[str]:
     return sorted(path.stem for path in specs_dir().glob("*.yaml"))
 
 
+def packaged_groups() -> dict[str, list[str]]:
+    """The packaged config groups and the names in each."""
+    folder = SpecFolder(specs_dir(), "packaged:")
+    groups = folder.list("", ObjectType.GROUP)
+    return {group: folder.list(group, ObjectType.CONFIG) for group in groups}
+
+
 @final
 class SpecFolder(ConfigSource):
     """A folder with config groups, as Hydra sees it.

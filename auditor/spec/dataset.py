@@ -44,6 +44,7 @@ class ManifestDataset(DatasetBase):
     """A table of images: one CSV or Parquet file, or one file per split."""
 
     source: Literal["manifest"]
+    """Kind of dataset."""
     path: str | None = None
     """One table for all splits; its `split` column tells them apart."""
     files: dict[Identifier, str] | None = None
@@ -64,6 +65,7 @@ class ImageFolderDataset(DatasetBase):
     """One folder per class: `root/<split>/<class>/image.jpg`, or `root/<class>/…` for one split."""
 
     source: Literal["imagefolder"]
+    """Kind of dataset."""
     root: str
     """The folder; class folders are sorted by name unless `classes` gives the order."""
     splits: tuple[Identifier, ...] = ()
@@ -74,6 +76,7 @@ class TorchvisionDataset(DatasetBase):
     """A dataset that torchvision reads from a local folder; nothing is downloaded."""
 
     source: Literal["torchvision"]
+    """Kind of dataset."""
     name: Literal["celeba", "cifar10", "cifar100", "fashion_mnist", "imagenet", "mnist", "svhn"]
     """The dataset's name in torchvision, in lower case."""
     root: str
@@ -95,6 +98,7 @@ class PortraitsDataset(DatasetBase):
     """The built-in procedural portraits: known attributes, masks, landmarks, biases."""
 
     source: Literal["portraits"]
+    """Kind of dataset."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Everything is drawn from (seed, index) alone."""
     size: int = Field(default=48, ge=48, le=64)

@@ -46,6 +46,7 @@ class BuiltinModel(ModelBase):
     """A small network that ships with the package."""
 
     source: Literal["builtin"]
+    """Kind of model."""
     name: BuiltinName
     """Name of the architecture."""
     num_outputs: int = Field(ge=1)
@@ -58,6 +59,7 @@ class TorchvisionModel(ModelBase):
     """An architecture from torchvision with a local state dict; nothing is downloaded."""
 
     source: Literal["torchvision"]
+    """Kind of model."""
     name: str
     """Name in `torchvision.models`, such as `resnet50`."""
     num_outputs: int = Field(default=1000, ge=1)
@@ -70,6 +72,7 @@ class TorchScriptModel(ModelBase):
     """A TorchScript archive. It executes what it contains, so it needs `--allow-code`."""
 
     source: Literal["torchscript"]
+    """Kind of model."""
     path: str
     """The archive."""
 
@@ -78,6 +81,7 @@ class ExportedModel(ModelBase):
     """A `torch.export` archive (.pt2). It executes what it contains: `--allow-code`."""
 
     source: Literal["torch_export"]
+    """Kind of model."""
     path: str
     """The archive."""
 
@@ -86,6 +90,7 @@ class PythonModel(ModelBase):
     """A function in a Python file that returns a `torch.nn.Module`: `--allow-code`."""
 
     source: Literal["python"]
+    """Kind of model."""
     file: str
     """The Python file."""
     function: str = "build"
@@ -96,6 +101,7 @@ class PredictionsModel(SpecModel):
     """No network at all: the dataset's prediction column, for audits that need only that."""
 
     source: Literal["predictions"]
+    """Kind of model."""
     title: Text = ""
     """The model as the report names it."""
 
@@ -127,6 +133,7 @@ class TrainedModel(ModelBase):
     """A network fitted once from a recipe in the spec, on the spec's dataset, cached by content."""
 
     source: Literal["train"]
+    """Kind of model."""
     network: Annotated[BuiltinModel | TorchvisionModel, Field(discriminator="source")]
     """The architecture, with weights to start from where it has some."""
     replace_head: str | None = None

@@ -59,6 +59,7 @@ class RelationshipsSpec(SpecModel):
     """Mines how the network relates its attributes and holds that against the rules."""
 
     kind: Literal["relationships"]
+    """Kind of audit."""
     title: Text = "Attribute relationships"
     """Title of the report section."""
     layer: str
