@@ -53,7 +53,7 @@ def command(
     from auditor.judge.policy import worst_exit_code
     from auditor.plan.make import make_plan
 
-    plan = make_plan(composed, store=cache_dir)
+    plan = make_plan(composed)
     options = RunOptions(
         out=out,
         cache_dir=cache_dir,

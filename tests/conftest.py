@@ -1,0 +1,51 @@
+"""What every test may ask for, and which tests wait for a flag or a machine.
+
+--slow               also run tests that take more than ten seconds
+AUDITOR_TEST_DATA    folder with the shared real inputs, default ../shared/data
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
+    slow = pytest.mark.skip(reason="takes more than ten seconds; run with --slow")
+    no_gpu = pytest.mark.skip(reason="needs a CUDA device")
+    for item in items:
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(slow)
+        if item.get_closest_marker("gpu") and not has_cuda():
+            item.add_marker(no_gpu)
+
+
+def has_cuda() -> bool:
+    import torch  # only where a test asks for a device: most of the suite needs none
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real test inputs; skips where it is absent."""
+    named = os.environ.get("AUDITOR_TEST_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the shared test data is not at {folder}; set AUDITOR_TEST_DATA")
+    return folder
