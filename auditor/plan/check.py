@@ -1,4 +1,7 @@
-"""Do the inputs fit the spec? What needs no torch to be found out is found out here."""
+"""Do the inputs fit the spec? What needs no torch to be found out is found out here.
+
+What the spec alone can tell was checked when it was composed; here the files have their say.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,21 @@ from auditor.needs import Fold
 from auditor.plan.expand import audit_needs
 from auditor.plan.facts import Facts
 from auditor.spec.attribute import AttributeSpec
-from auditor.spec.model import PredictionsModel, TrainedModel
+from auditor.spec.model import TrainedModel
 
 
 def check(facts: Facts) -> tuple[str, ...]:
     """What a reader of the plan should know of splits and label columns.
 
     Raises:
-        PlanError: when a split, column or class that the spec names does not exist, or an audit
-            needs a network and there is none. Every such problem is in the message.
+        PlanError: when a split, column or class that the spec names does not exist. Every such
+            problem is in the message.
     """
     splits = used_splits(facts)
     problems = [
         *missing_splits(splits, facts.dataset),
         *missing_columns(facts.spec, facts.dataset),
         *missing_classes(facts.spec, facts.dataset),
-        *missing_network(facts),
     ]
     if problems:
         raise PlanError("\n".join(problems))
@@ -74,25 +76,15 @@ def missing_columns(spec: AuditSpec, dataset: DatasetInventory) -> Iterator[str]
 
 def missing_classes(spec: AuditSpec, dataset: DatasetInventory) -> Iterator[str]:
     for name, attribute in spec.attributes.items():
+        if attribute.classes is not None and dataset.classes is None:
+            yield (
+                f"attributes.{name} derives its label from classes, but the dataset names none. "
+                "List them in output order under `dataset.classes`."
+            )
         for each in attribute.classes or ():
-            if dataset.classes is None:
-                yield (
-                    f"attributes.{name}.classes names {each!r}, but the dataset names no classes. "
-                    "List them in output order under `dataset.classes`."
-                )
-                break
-            if each not in dataset.classes:
+            if dataset.classes is not None and each not in dataset.classes:
                 near = did_you_mean(each, dataset.classes, noun="classes")
                 yield f"attributes.{name}.classes holds {each!r}, which is no class. {near}"
-
-
-def missing_network(facts: Facts) -> Iterator[str]:
-    if isinstance(facts.spec.model, PredictionsModel):
-        for audit in dict.fromkeys(fold.audit for fold in folds(facts) if fold.outputs):
-            yield (
-                f"audits.{audit} looks inside the network, but `model.source: predictions` "
-                "brings none"
-            )
 
 
 def split_warnings(name: str, split: SplitInventory, spec: AuditSpec) -> Iterator[str]:

@@ -25,7 +25,7 @@ def heading(plan: Plan) -> Iterator[str]:
     folds = sum(len(step.folds) for step in scans)
     if len(scans) < folds:
         yield (
-            f"{counted(len(scans), 'scan')} serve {counted(folds, 'fold')}: each image is decoded "
+            f"{counted(folds, 'fold')} share {counted(len(scans), 'scan')}: each image is decoded "
             "once per scan, whatever the number of folds"
         )
     for warning in plan.warnings:

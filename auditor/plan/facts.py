@@ -43,7 +43,6 @@ def gather(composed: Composed, history: History | None) -> Facts:
 
     Raises:
         InputError: when a file is missing or is not what it is called.
-        PlanError: when an attribute names an output that does not exist.
     """
     spec = composed.spec
     label_columns = {each.column for each in spec.attributes.values() if each.column is not None}
