@@ -66,18 +66,17 @@ def _parts(spec: ManifestDataset, look_into: Collection[str]) -> dict[str, Part]
     table = _load(Path(spec.path or ""), spec, look_into)
     if spec.columns.split not in table.names:
         return {ONLY_SPLIT: Part(table, np.arange(table.columns.num_rows))}
-    column = table.columns.column(spec.columns.split)
-    if column.null_count:
+    values = np.asarray(_words(table.columns.column(spec.columns.split)), dtype=object)
+    if "" in values:
         raise InputError(
-            f"{table.path}: {column.null_count} rows have no value in the column "
+            f"{table.path}: {np.count_nonzero(values == '')} rows have no value in the column "
             f"{spec.columns.split!r}, so they belong to no split"
         )
-    values = np.asarray(column.cast(pa.string()).to_pylist(), dtype=object)
     return {name: Part(table, np.flatnonzero(values == name)) for name in dict.fromkeys(values)}
 
 
 def _load(path: Path, spec: ManifestDataset, look_into: Collection[str]) -> Table:
-    wanted = {spec.columns.path, spec.columns.label, spec.columns.split, *look_into}
+    words = {spec.columns.path, spec.columns.label, spec.columns.split}.difference(look_into)
     names = column_names(path)
     if not {spec.columns.path, spec.columns.image} & set(names):
         raise InputError(
@@ -89,7 +88,11 @@ def _load(path: Path, spec: ManifestDataset, look_into: Collection[str]) -> Tabl
     return Table(
         path=path,
         names=names,
-        columns=read_columns(path, [name for name in names if name in wanted]),
+        columns=read_columns(
+            path,
+            [name for name in names if name in words or name in look_into],
+            text=words.intersection(names),
+        ),
         embedded=embedded_sizes(path, spec.columns.image) if embeds else None,
     )
 
@@ -101,8 +104,7 @@ def _take_part(
     columns = table.columns.take(part.rows)
     if table.embedded is None:
         root = Path(spec.root) if spec.root is not None else table.path.parent
-        paths = columns.column(spec.columns.path).cast(pa.string()).to_pylist()
-        entries = _image_sizes(root, paths)
+        entries = _image_sizes(root, _words(columns.column(spec.columns.path)))
         listing, num_bytes = listing_digest(entries), sum(size or 0 for _, size in entries)
     else:
         listing, num_bytes = None, int(table.embedded[part.rows].sum())
@@ -119,17 +121,19 @@ def _take_part(
     )
 
 
-def _image_sizes(root: Path, paths: Sequence[str | None]) -> list[tuple[str, int | None]]:
+def _image_sizes(root: Path, paths: Sequence[str]) -> list[tuple[str, int | None]]:
     """Sizes of files inside the root; what lies outside or is missing has none."""
     found: list[tuple[str, int | None]] = []
     for path in paths:
-        inside = path is not None and stays_inside(path)
-        try:
-            size = (root / str(path)).stat().st_size if inside else None
-        except (OSError, ValueError):
-            size = None
-        found.append((path or "", size))
+        file = root / path
+        there = path != "" and stays_inside(path) and file.is_file()
+        found.append((path, file.stat().st_size if there else None))
     return found
+
+
+def _words(column: pa.ChunkedArray) -> list[str]:
+    """A column as texts; a missing one is empty."""
+    return [word or "" for word in column.cast(pa.string()).to_pylist()]
 
 
 def stays_inside(path: str) -> bool:
@@ -139,12 +143,14 @@ def stays_inside(path: str) -> bool:
 
 
 def column_stock(column: pa.ChunkedArray) -> ColumnInventory:
-    """Distinct values and extremes of a column; null and NaN do not count."""
+    """Distinct values and extremes of a column; null, NaN and empty text do not count."""
     values = column.drop_null()
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
     if pa.types.is_floating(values.type):
         values = values.filter(pa.compute.is_finite(values))
+    if pa.types.is_string(values.type):
+        values = values.filter(pa.compute.not_equal(values, ""))
     num_distinct = pa.compute.count_distinct(values).as_py()
     numeric = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
     if not numeric or not len(values):
@@ -154,13 +160,13 @@ def column_stock(column: pa.ChunkedArray) -> ColumnInventory:
 
 
 def _labels(table: pa.Table, spec: ManifestDataset) -> tuple[str, ...]:
-    found = pa.compute.unique(table.column(spec.columns.label)).drop_null().to_pylist()
-    names = {_class_name(value, spec.classes) for value in found}
-    order = {name: position for position, name in enumerate(spec.classes or ())}
-    return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
-
-
-def _class_name(value: object, classes: tuple[str, ...] | None) -> str:
-    if isinstance(value, int) and classes is not None and 0 <= value < len(classes):
-        return classes[value]
-    return str(value)
+    """Names of the classes that occur, in the order of the classes; indices become names."""
+    classes = spec.classes or ()
+    found = set(_words(table.column(spec.columns.label))) - {""}
+    if not found <= set(classes):
+        found = {
+            classes[int(word)] if word.isdecimal() and int(word) < len(classes) else word
+            for word in found
+        }
+    order = {name: position for position, name in enumerate(classes)}
+    return tuple(sorted(found, key=lambda name: (order.get(name, len(order)), name)))
