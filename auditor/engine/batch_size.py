@@ -1,0 +1,119 @@
+"""`batch_size: auto`: chosen for each scan before its first image, then kept for the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from auditor.engine.device import is_out_of_memory
+from auditor.engine.network import PlacedNetwork
+from auditor.engine.progress import Progress
+from auditor.errors import ExecutionError
+from auditor.needs import Output
+
+CPU_GRADIENTS = 16
+"""Images per batch where gradients are taken on a CPU: measured as fast as any larger batch, and
+twice as fast as single images (AlexNet conv1, 40 attributes, 2 cores)."""
+
+CPU_FORWARD = 64
+"""Images per batch where a CPU only runs forward."""
+
+CPU_BYTES = 256 << 20
+"""Memory that the outputs of one batch may take on a CPU."""
+
+CUDA_IMAGES = 512
+"""Largest batch that is tried on a GPU."""
+
+CUDA_SHARE = 0.25
+"""Share of the free GPU memory that the outputs of one batch may take."""
+
+UNREAD = 4096
+"""Rows per batch where no image is looked at."""
+
+
+def choose_batch_size(
+    network: PlacedNetwork | None, sample: Tensor | None, outputs: Sequence[Output], say: Progress
+) -> int:
+    """Images per batch for a scan.
+
+    On a CPU a rule decides, which gives the same answer every time: a run that was killed before
+    its first image then still ends in the same bytes. On a GPU the rule's answer is tried on
+    copies of one image, and halved until it fits.
+
+    Args:
+        network: The network; None where no image is looked at.
+        sample: Any image of the scan, uint8 [3, h, w]; None where none could be read.
+        outputs: What is computed for each image.
+        say: Where a halved batch is reported.
+
+    Raises:
+        ExecutionError: the device does not hold the outputs of a single image.
+    """
+    if network is None:
+        return UNREAD
+    if sample is None:
+        return CPU_GRADIENTS
+    images = sample.unsqueeze(0)
+    found = network.compute(images, outputs).outputs.values()
+    size = rule_of_thumb(
+        network.device,
+        sum(values.numel() * values.element_size() for values in found),
+        gradients=any(output.kind == "jacobian" for output in outputs),
+    )
+    if network.device.type != "cuda":
+        return size
+    return largest_that_fits(
+        size,
+        lambda count: network.compute(images.expand(count, -1, -1, -1), outputs),
+        say.say,
+    )
+
+
+def rule_of_thumb(device: torch.device, bytes_per_image: int, *, gradients: bool) -> int:
+    """Images per batch before anything was tried: a power of two that fits the memory.
+
+    Args:
+        device: Where the scan runs.
+        bytes_per_image: Size of all outputs of one image.
+        gradients: Whether Jacobians are among the outputs.
+    """
+    if device.type == "cuda":
+        free, _total = torch.cuda.mem_get_info(device)
+        return power_of_two(free * CUDA_SHARE / max(bytes_per_image, 1), CUDA_IMAGES)
+    most = CPU_GRADIENTS if gradients else CPU_FORWARD
+    return power_of_two(CPU_BYTES / max(bytes_per_image, 1), most)
+
+
+def largest_that_fits(
+    size: int, attempt: Callable[[int], object], say: Callable[[str], None]
+) -> int:
+    """Halve a batch size until a batch of it runs.
+
+    Raises:
+        ExecutionError: a single image does not fit.
+    """
+    while True:
+        try:
+            attempt(size)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if size == 1:
+                raise ExecutionError(
+                    "the memory of the device does not hold a single image's outputs",
+                    hint="name a layer with fewer units, fewer attributes, or another device",
+                ) from error
+            size //= 2
+            say(f"out of memory: trying batches of {size} images")
+        else:
+            return size
+
+
+def power_of_two(fitting: float, most: int) -> int:
+    """The largest power of two that is neither above `fitting` nor above `most`; at least 1."""
+    size = 1
+    while size * 2 <= min(fitting, most):
+        size *= 2
+    return size

@@ -1,0 +1,58 @@
+"""A fold at work in a scan, and what breaks when it breaks: its audit, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, final
+
+from auditor.errors import AuditorError
+from auditor.measure.fold import Measurement
+from auditor.needs import Fold
+from auditor.plan.identity import fold_name
+
+LOG = logging.getLogger(__name__)
+
+
+@final
+@dataclass(frozen=True)
+class Lane:
+    """One fold at work.
+
+    Attributes:
+        fold: What it asked for.
+        measurement: What turns batches into states.
+        kind: Type of its states.
+        key: Name of its states in the store.
+    """
+
+    fold: Fold
+    measurement: Measurement
+    kind: type[Any]
+    key: str
+
+    @property
+    def name(self) -> str:
+        return fold_name(self.fold)
+
+    @property
+    def sees_images(self) -> bool:
+        """Folds that consume outputs see readable images; the others see every row, unread."""
+        return bool(self.fold.outputs)
+
+    def room(self, start: int, stop: int) -> int:
+        """How many of the rows from `start` to `stop` belong to the prefix that it reads."""
+        most = self.fold.max_rows
+        return stop - start if most is None else max(0, min(stop, most) - start)
+
+
+def failure_of(error: Exception, what: str) -> str:
+    """Why one audit failed, in a line; its traceback goes to the log.
+
+    Raises:
+        AuditorError: the error itself, where it speaks of the user's input: that ends the run.
+    """
+    if isinstance(error, AuditorError) and error.exit_code == 2:
+        raise error
+    LOG.error("%s failed", what, exc_info=error)
+    return f"{what}: {type(error).__name__}: {error}"

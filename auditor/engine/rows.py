@@ -1,0 +1,158 @@
+"""The rows of one source in reading order: who they are at once, their pixels when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auditor.adapters.datasets.protocol import Dataset, Unreadable
+from auditor.adapters.models.preprocess import fit_geometry
+from auditor.engine.order import shuffled
+from auditor.errors import InputError
+from auditor.needs import Source
+from auditor.results.run_record import Quarantined
+from auditor.spec.model import Preprocess
+
+
+class Images(NamedTuple):
+    """Decoded images of a range of rows.
+
+    Attributes:
+        pixels: uint8 [R, 3, h, w], the readable images after resize and crop.
+        kept: Their positions inside the range.
+        quarantined: The others, each with its reason.
+    """
+
+    pixels: Tensor
+    kept: tuple[int, ...]
+    quarantined: tuple[Quarantined, ...]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of every row of a split without looking at an image, in file order.
+
+    Attributes:
+        ids: Sample ids.
+        attributes: float32 [N, A], +1 present, -1 absent, 0 unknown.
+        classes: int64 [N], -1 unknown; None where the dataset has no classes.
+    """
+
+    ids: Sequence[str]
+    attributes: NDArray[np.float32]
+    classes: NDArray[np.int64] | None
+
+
+@final
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a source in the order of a scan; positions count from its start.
+
+    Attributes:
+        dataset: Where images come from.
+        source: Which split, under which view.
+        labels: Everything else about the rows.
+        order: Row number at each position.
+        preprocess: Resize and crop.
+    """
+
+    dataset: Dataset
+    source: Source
+    labels: Labels
+    order: NDArray[np.int64]
+    preprocess: Preprocess
+    _pool: ThreadPoolExecutor | None = None
+    _ahead: dict[tuple[int, int], Future[Images]] = field(default_factory=dict)
+
+    def ids(self, start: int, stop: int) -> tuple[str, ...]:
+        """Sample ids of a range."""
+        return tuple(self.labels.ids[row] for row in self.order[start:stop])
+
+    def attributes(self, start: int, stop: int) -> Tensor:
+        """Attribute labels of a range, float32 [B, A]."""
+        return torch.from_numpy(self.labels.attributes[self.order[start:stop]])
+
+    def classes(self, start: int, stop: int) -> Tensor | None:
+        """Class labels of a range, int64 [B]."""
+        found = self.labels.classes
+        return None if found is None else torch.from_numpy(found[self.order[start:stop]])
+
+    def read_ahead(self, start: int, stop: int) -> None:
+        """Begin to decode a range in another thread, where the spec grants one."""
+        if self._pool is not None and (start, stop) not in self._ahead:
+            self._ahead[start, stop] = self._pool.submit(self._decode, start, stop)
+
+    def images(self, start: int, stop: int) -> Images:
+        """The images of a range; each range is asked for once.
+
+        Raises:
+            InputError: images differ in size after preprocessing, or a path leaves the dataset.
+        """
+        pending = self._ahead.pop((start, stop), None)
+        return pending.result() if pending is not None else self._decode(start, stop)
+
+    def _decode(self, start: int, stop: int) -> Images:
+        split, rows = self.source.split, [int(row) for row in self.order[start:stop]]
+        found = self.dataset.read(split, rows, self.source.view)
+        kept: dict[int, Tensor] = {}
+        quarantined = []
+        for position, (row, image) in enumerate(zip(rows, found, strict=True)):
+            if isinstance(image, Unreadable):
+                sample = self.labels.ids[row]
+                quarantined.append(Quarantined(sample=sample, split=split, reason=image.reason))
+            else:
+                kept[position] = fit_geometry(image, self.preprocess)
+        ids = [self.labels.ids[rows[position]] for position in kept]
+        return Images(stacked(list(kept.values()), ids), tuple(kept), tuple(quarantined))
+
+
+@contextmanager
+def open_rows(
+    dataset: Dataset,
+    source: Source,
+    labels: Labels,
+    preprocess: Preprocess,
+    *,
+    seed: int,
+    num_workers: int,
+) -> Iterator[Rows]:
+    """The rows of a source, shuffled by sample id, with `num_workers` threads that decode ahead."""
+    order = shuffled(labels.ids, seed)
+    if not num_workers:
+        yield Rows(dataset, source, labels, order, preprocess)
+        return
+    with ThreadPoolExecutor(num_workers, thread_name_prefix="decode") as pool:
+        try:
+            yield Rows(dataset, source, labels, order, preprocess, pool)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def stacked(images: Sequence[Tensor], ids: Sequence[str]) -> Tensor:
+    """One tensor uint8 [R, 3, h, w].
+
+    Raises:
+        InputError: the images differ in size.
+    """
+    if not images:
+        return torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
+    for image, sample in zip(images, ids, strict=True):
+        if image.shape != images[0].shape:
+            raise InputError(
+                f"images differ in size: {ids[0]} has {_size(images[0])} pixels, "
+                f"{sample} {_size(image)}",
+                hint="set `model.preprocess.resize` and `model.preprocess.crop`",
+            )
+    return torch.stack(list(images))
+
+
+def _size(image: Tensor) -> str:
+    return f"{image.shape[2]}×{image.shape[1]}"
