@@ -88,17 +88,20 @@ def path_mask(path: GreedyPath, num_units: int, *, penalty: float) -> Tensor:
     return mask
 
 
-def threshold_mask(contributions: Tensor, *, fraction: float = 0.05) -> Tensor:
+def threshold_mask(energy: Tensor, *, fraction: float = 0.05) -> Tensor:
     """An approximation: the given share of units with the largest E[c_k²], at least one [N].
 
-    It ignores that units cancel or repeat each other, and hurts shallow layers (METHODS A(7)).
+    It ignores that units cancel or repeat each other, and was measured to hurt shallow layers.
+
+    Args:
+        energy: E[c_k²] or any multiple of it [N].
+        fraction: Share of units to keep.
 
     Raises:
-        ValueError: when the fraction is outside (0, 1].
+        ValueError: when the fraction is outside [0, 1].
     """
-    if not 0.0 < fraction <= 1.0:
-        raise ValueError(f"a fraction lies in (0, 1], not {fraction}")
-    energy = contributions.double().square().mean(0)
+    if not 0.0 <= fraction <= 1.0:
+        raise ValueError(f"a fraction lies in [0, 1], not {fraction}")
     kept = max(1, round(fraction * energy.numel()))
     mask = torch.zeros(energy.numel(), dtype=torch.bool, device=energy.device)
     mask[energy.argsort(descending=True, stable=True)[:kept]] = True

@@ -1,7 +1,7 @@
 """Outliers among pairs of one kind, and what is left of a pair after its members' own levels.
 
 The null that holds its level compares a pair with the other pairs of the same expected relation
-(METHODS: permuting units instead calls most harmless pairs significant).
+(permuting units instead calls most harmless pairs significant).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from auditor.measure.bootstrap import (
     replicate_means,
     sample_keys,
 )
-from auditor.measure.classification import Hits, accuracy_drop, balanced_accuracy
+from auditor.measure.classification import Hits, accuracy_drop, balanced_accuracy, mean_accuracy
 from auditor.measure.intervals import Interval, Term, combined, normal, percentile, wilson
 from auditor.measure.state import merge_all
 
@@ -47,9 +47,18 @@ def test_balanced_accuracy_does_not_follow_the_frequent_side() -> None:
 
 
 def test_the_drop_is_the_accuracy_of_all_minus_that_inside() -> None:
-    found = accuracy_drop(Hits(4, 10), Hits(80, 90))
+    found = accuracy_drop([Hits(4, 10)], [Hits(80, 90)])
     assert found.value == pytest.approx(84 / 100 - 4 / 10)
     assert 0 < found.low < found.value < found.high
+
+
+def test_the_drop_of_two_predictions_is_the_mean_of_their_drops() -> None:
+    inside, outside = [Hits(4, 10), Hits(7, 10)], [Hits(80, 90), Hits(25, 30)]
+    found = accuracy_drop(inside, outside)
+    assert found.value == pytest.approx(((84 / 100 - 0.4) + (32 / 40 - 0.7)) / 2)
+    assert mean_accuracy(inside).value == pytest.approx(0.55)
+    alone = accuracy_drop(inside[:1], outside[:1])
+    assert accuracy_drop(inside, [outside[0], Hits(0, 0)]).value == pytest.approx(alone.value / 2)
 
 
 def test_drop_intervals_cover() -> None:
@@ -59,7 +68,7 @@ def test_drop_intervals_cover() -> None:
     covered = [
         found.low <= truth <= found.high
         for found in (
-            accuracy_drop(Hits(int(i), 40), Hits(int(o), 160))
+            accuracy_drop([Hits(int(i), 40)], [Hits(int(o), 160)])
             for i, o in zip(inside, outside, strict=True)
         )
     ]
