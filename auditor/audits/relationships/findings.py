@@ -96,7 +96,9 @@ def shape_finding(
     if result.shape == "blind_spot":
         verdict: Verdict = "fail"
         claim = f"The model misses that {a} and {b} are related."
-        actions = (f"Check the labels of {a} and {b}, and add images that show both.",)
+        actions: tuple[str, ...] = (
+            f"Check the labels of {a} and {b}, and add images that show both.",
+        )
     else:
         names = pair_names(evidence.context)[pair]
         verdict = "fail" if confirmed(evidence, names, result.cells) else "inconclusive"
