@@ -19,7 +19,7 @@ from auditor.spec.dataset import (
     PortraitsDataset,
     TorchvisionDataset,
 )
-from auditor.spec.model import BuiltinModel, PredictionsModel, TorchvisionModel, TrainedModel
+from auditor.spec.model import BuiltinModel, TorchvisionModel, TrainedModel
 from auditor.spec.portraits import ATTRIBUTES, check_disjoint
 
 Check = Callable[[AuditSpec, Places], Iterator[Problem]]
@@ -64,7 +64,7 @@ def outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
         path: Path = ("attributes", name, "output")
         if isinstance(attribute.output, int):
             if attribute.output < 0 or (size is not None and attribute.output >= size):
-                last = f", 0 to {size - 1}" if size else ""
+                last = f"; it has 0 to {size - 1}" if size else ""
                 message = f"the model has no output {attribute.output}{last}"
                 yield places.problem(path, message)
         elif classes is None:
@@ -143,12 +143,9 @@ def portraits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
 
 
 def audits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
-    """Each audit compares attributes that exist, inside a network that exists."""
+    """Each audit compares attributes that exist."""
     for name, audit in spec.audits.items():
         path: Path = ("audits", name)
-        if isinstance(spec.model, PredictionsModel):
-            message = "this audit looks inside a network, and `model.source: predictions` has none"
-            yield places.problem(path, message, key=True)
         chosen = spec.attributes if audit.attributes is None else dict.fromkeys(audit.attributes)
         for index, attribute in enumerate(audit.attributes or ()):
             if attribute not in spec.attributes:

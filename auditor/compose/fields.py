@@ -41,6 +41,8 @@ def spot(root: type[BaseModel], loc: tuple[int | str, ...]) -> Spot:
     here = Spot(())
     annotation: Any = root
     for segment in loc:
+        if segment == "[key]":
+            break
         annotation = bare(annotation)
         members = [bare(member) for member in union_members(annotation)]
         if members:
@@ -49,8 +51,6 @@ def spot(root: type[BaseModel], loc: tuple[int | str, ...]) -> Spot:
             found = annotation.model_fields.get(str(segment))
             here = Spot((*here.path, segment), annotation, found)
             annotation = found.annotation if found else None
-        elif segment == "[key]":
-            break
         elif get_origin(annotation) in (dict, tuple, list):
             here = Spot((*here.path, segment))
             annotation = item_type(annotation, segment)

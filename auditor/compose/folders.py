@@ -18,7 +18,7 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 
 from auditor.compose import forbidden
-from auditor.compose.near import suggest
+from auditor.compose.near import listing, nearest
 from auditor.compose.place import Node, Place
 from auditor.compose.yaml_file import read_text, read_yaml
 from auditor.errors import Location, SpecError
@@ -59,21 +59,23 @@ def open_spec(spec: str | Path) -> SpecFile:
     if path.suffix in {".yaml", ".yml"} or path.is_file():
         label, folder = str(spec), str(path.parent)
         prefix = "" if folder == "." else f"{folder}/"
-        if not path.is_file():
-            near = [str(p) for p in sorted(path.parent.glob("*.yaml"))] + packaged_names()
-            raise SpecError(f"there is no spec {label}", hint=suggest(label, near, "spec"))
     else:
         path, label, prefix = specs_dir() / f"{spec}.yaml", f"packaged:{spec}", "packaged:"
-        if str(spec) not in packaged_names():
-            near = [str(p) for p in sorted(Path().glob("*.yaml"))] + packaged_names()
-            raise SpecError(
-                f"there is no packaged spec named {spec}, nor a file of that name",
-                hint=suggest(str(spec), near, "spec"),
-            )
+    if not path.is_file() or (prefix == "packaged:" and path.stem not in packaged_names()):
+        raise SpecError(f"there is no spec {spec}", hint=specs_near(Path(spec)))
     source = SpecFolder(path.parent, prefix)
     opened = SpecFile(path, label, read_text(path, label), source)
-    source.hold(opened.name, opened.text, label)
+    source.hold(opened.name, opened.text, f"{prefix}{path.name}")
     return opened
+
+
+def specs_near(path: Path) -> str:
+    """A spec of a similar name beside a missing one, or in the package."""
+    beside = {near.stem: str(near) for near in sorted(path.parent.glob("*.yaml"))}
+    found = nearest(path.stem, [*beside, *packaged_names()])
+    if found is None:
+        return listing(packaged_names(), "packaged spec")
+    return f"did you mean `{beside.get(found, found)}`?"
 
 
 def packaged_names() -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
+from omegaconf import DictConfig
 from pydantic import JsonValue, ValidationError
 
 from auditor.catalog import AuditSpec
@@ -14,7 +15,9 @@ from auditor.compose.composed import Composed
 from auditor.compose.folders import open_spec
 from auditor.compose.interpolation import DATA_ROOT, resolve
 from auditor.compose.merge import merge
+from auditor.compose.place import Places
 from auditor.compose.rules import write_out
+from auditor.compose.salvage import salvage
 from auditor.context import Rule
 from auditor.errors import Problem, SpecError
 from auditor.results.base import digest_of
@@ -36,21 +39,20 @@ def load_spec(spec: str | Path, overrides: Sequence[str] = ()) -> Composed:
     """
     file = open_spec(spec)
     merged = merge(file, overrides)
-    if DATA_ROOT not in merged.config:
-        merged.config[DATA_ROOT] = "."
+    complete(merged.config)
     refuse(file.label, interpolation.problems(merged))
 
+    plain = resolve(merged)
     try:
-        validated = validation.validate(resolve(merged))
-        neutral = validation.validate(resolve(merged, data_root=NEUTRAL))
+        validated = validation.validate(plain)
     except ValidationError as error:
-        problems = validation.problems(error, merged.places)
-        raise SpecError(headline(file.label, len(problems)), problems=problems) from error
+        raise invalid(file.label, plain, error, merged.places) from error
 
     book = write_out(validated, merged.places)
     refuse(file.label, [*book.problems, *crosscheck.check(validated, merged.places)])
 
     rules = tuple(book.rules.values())
+    neutral = validation.validate(resolve(merged, data_root=NEUTRAL))
     return Composed(
         spec=validated,
         digest=digest(neutral, rules),
@@ -63,11 +65,33 @@ def load_spec(spec: str | Path, overrides: Sequence[str] = ()) -> Composed:
     )
 
 
+def complete(config: DictConfig) -> None:
+    """What may be left out: the data root is the current directory, `audits:` alone means none."""
+    if DATA_ROOT not in config:
+        config[DATA_ROOT] = "."
+    if "audits" in config and config["audits"] is None:
+        config["audits"] = {}
+
+
 def refuse(label: str, problems: Sequence[Problem]) -> None:
     """Raise where there are problems, sorted by place."""
     if problems:
         ordered = sorted(problems, key=validation.order)
         raise SpecError(headline(label, len(ordered)), problems=ordered)
+
+
+def invalid(
+    label: str, plain: Mapping[str, JsonValue], error: ValidationError, places: Places
+) -> SpecError:
+    """Every problem of a spec that does not validate, those of the cross checks included."""
+    problems = validation.problems(error, places)
+    rest = salvage(plain, error)
+    if rest and rest.rules_whole:
+        problems += write_out(rest.spec, places).problems
+    if rest and rest.names_whole:
+        problems += crosscheck.check(rest.spec, places)
+    ordered = sorted(problems, key=validation.order)
+    return SpecError(headline(label, len(ordered)), problems=ordered)
 
 
 def headline(label: str, count: int) -> str:

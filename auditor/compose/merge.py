@@ -41,6 +41,10 @@ def merge(spec: SpecFile, texts: Sequence[str]) -> Merged:
     """
     typed = overriding.parse(texts)
     repository = open_repository(spec)
+    choices = [override for override in typed if repository.group_exists(override.key_or_group)]
+    problems = [each for choice in choices for each in overriding.choice_problems(choice)]
+    if problems:
+        raise SpecError("the overrides cannot be used", problems=problems)
     defaults, values = choose(repository, spec, typed)
     config = OmegaConf.create({})
     parts: list[Node] = []
@@ -73,7 +77,7 @@ def choose(
         # A defaults list without `_self_` is fine: the file itself then comes last.
         warnings.filterwarnings("ignore", message=".*Defaults list is missing `_self_`.*")
         try:
-            wanted = [plainly(repository, override) for override in overrides]
+            wanted = [plainly(override) for override in overrides]
             chosen, defaults = defaults_list(repository, spec, wanted)
             unused = {key for key, meta in chosen.override_metadata.items() if not meta.used}
             deletions = {key for key, gone in chosen.deletions.items() if not gone.used}
@@ -109,7 +113,7 @@ def defaults_list(
     return book, defaults
 
 
-def plainly(repository: SpecRepository, override: Override) -> Override:
+def plainly(override: Override) -> Override:
     """The override without `+` or `++`: setting and adding are one thing here."""
     if not (override.is_add() or override.is_force_add()):
         return override
@@ -207,5 +211,6 @@ def cycle(repository: SpecRepository, spec: SpecFile) -> list[Problem]:
             else:
                 yield from search(target, (*trail, target))
 
-    found = next(search(spec.name, (spec.name,)), None)
+    starts = [spec.name, *graph]
+    found = next((problem for start in starts for problem in search(start, (start,))), None)
     return [found or Problem("the defaults are nested too deeply", source=spec.label)]

@@ -18,6 +18,8 @@ from auditor.compose.near import suggest
 from auditor.compose.place import Node, Place, embed, node_of
 from auditor.errors import Problem, SpecError
 
+SYNTAX = "write KEY=VALUE, GROUP=NAME or ~KEY; quote values with blanks: \"title='A title'\""
+
 
 def parse(overrides: Sequence[str]) -> tuple[Override, ...]:
     """Overrides as Hydra reads them.
@@ -31,8 +33,8 @@ def parse(overrides: Sequence[str]) -> tuple[Override, ...]:
     for text in overrides:
         try:
             override = parser.parse_override(text)
-        except HydraException as error:
-            problems.append(malformed(text, str(error)))
+        except HydraException:
+            problems.append(Problem("this is not an override", source=text, hint=SYNTAX))
             continue
         found = list(override_problems(override, text))
         problems += found
@@ -41,15 +43,6 @@ def parse(overrides: Sequence[str]) -> tuple[Override, ...]:
     if problems:
         raise SpecError("the overrides cannot be used", problems=problems)
     return tuple(parsed)
-
-
-def malformed(text: str, reason: str) -> Problem:
-    lines = [line for line in reason.splitlines() if line and not line.startswith("See ")]
-    return Problem(
-        f"not an override: {lines[0] if lines else 'it cannot be read'}",
-        source=text,
-        hint="write KEY=VALUE, GROUP=NAME or ~KEY; quote values with blanks: \"title='A title'\"",
-    )
 
 
 def override_problems(override: Override, text: str) -> Iterator[Problem]:
@@ -73,6 +66,16 @@ def override_problems(override: Override, text: str) -> Iterator[Problem]:
         if len(path) > len(keys):
             yield from forbidden.key_problems(path, place)
         yield from forbidden.value_problems(path, node)
+
+
+def choice_problems(override: Override) -> Iterator[Problem]:
+    """A choice of a config group that leads out of the folders."""
+    value = override.value()
+    place = Place(None, override.input_line or "")
+    for name in value if isinstance(value, list) else [value]:
+        if isinstance(name, str):
+            path = (override.key_or_group,)
+            yield from forbidden.name_problems(path, name, place, package=False)
 
 
 def part_of(override: Override) -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 from pathlib import Path as FilePath
@@ -153,7 +153,8 @@ def read_table(book: RuleBook, rule: RuleSpec, name: str) -> None:
             if not header_fits(book, header, label, path):
                 return
             for row in rows:
-                row_rule(book, rule, name, row, Location(label, rows.line_num, 1))
+                inner = sum(value.count("\n") for value in row.values() if isinstance(value, str))
+                row_rule(book, rule, name, row, Location(label, rows.line_num - inner, 1))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         book.problems.append(
@@ -176,10 +177,14 @@ def header_fits(book: RuleBook, header: Sequence[str], label: str, path: Path) -
 
 
 def row_rule(
-    book: RuleBook, family: RuleSpec, name: str, row: dict[str, str | None], place: Location
+    book: RuleBook,
+    family: RuleSpec,
+    name: str,
+    row: Mapping[str | None, str | list[str] | None],
+    place: Location,
 ) -> None:
     """One row of a table as a rule, if all its values fit."""
-    given = {column: (row.get(column) or "").strip() for column in COLUMNS}
+    given = {column: str(row.get(column) or "").strip() for column in COLUMNS}
     severity = given["severity"] or family.severity
     rule = Rule(
         name,
@@ -191,6 +196,10 @@ def row_rule(
         place,
     )
     wrong = list(row_problems(book.spec, rule, severity))
+    if None in row:
+        wrong.append(
+            ("the row has more values than the table has columns", "quote commas in texts")
+        )
     for message, hint in wrong:
         book.complain(rule, ("rules", name, "file"), message, hint)
     for allowed in get_args(Severity):

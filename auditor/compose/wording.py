@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic_core import ErrorDetails
 
-from auditor.compose.fields import Spot
-from auditor.compose.near import suggest
+from auditor.compose.fields import Spot, bare
+from auditor.compose.near import nearest, suggest
 
 
 class Wording(NamedTuple):
@@ -89,6 +89,9 @@ def missing(spot: Spot) -> Wording:
     if len(spot.path) == 1 and spot.path[0] in ("dataset", "model"):
         key = spot.path[0]
         return Wording("is missing", f"add `- {key}: NAME` to the defaults, or a `{key}:` section")
+    choices = get_args(bare(spot.field.annotation))
+    if len(choices) == 1 and get_origin(bare(spot.field.annotation)) is Literal:
+        return Wording("is missing", f"write `{spot.path[-1]}: {choices[0]}`")
     described = " ".join((spot.field.description or "").split())
     return Wording("is missing", first_sentence(described) or None)
 
@@ -113,14 +116,14 @@ def pattern(expected: str, value: Any) -> Wording:
         return Wording("not a name that can be a folder", IDENTIFIER)
     if "cuda" in expected:
         devices = ["auto", "cpu", "cuda", "cuda:0", "mps"]
-        return Wording(f"expected {either(devices)}", near(value, devices))
+        return Wording(f"expected {either(devices)}")
     return Wording(f"the text must look like {expected}")
 
 
 def near(value: Any, choices: list[str]) -> str | None:
     """The choice that was probably meant; the message names them all already."""
-    hint = suggest(value, choices) if isinstance(value, str) else ""
-    return hint if hint.startswith("did you mean") else None
+    found = nearest(value, choices) if isinstance(value, str) else None
+    return f"did you mean `{found}`?" if found else None
 
 
 def split(expected: str) -> list[str]:
