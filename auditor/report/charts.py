@@ -1,0 +1,126 @@
+"""Drawings become SVG: one look for every figure, the same bytes on every run.
+
+Text stays text, so that it prints in the page's own font, can be searched and read aloud. Colours
+are the Okabe-Ito set, darkened until each is readable on white; as plain attributes rather than
+styles, so that the screen's dark scheme can replace them and no inline style needs permission.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+from cycler import cycler
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from auditor.drawing import Drawing
+from auditor.wording import plain
+
+COLORS = ("#1f2933", "#7b8794", "#cbd2d9", "#b8431a", "#0b5c8f", "#00795a", "#8a5a00")
+"""Ink, soft, faint, found, expected, second, third: the order of `auditor.drawing`."""
+
+STYLE: dict[Any, Any] = {
+    "axes.edgecolor": COLORS[1],
+    "axes.labelcolor": COLORS[1],
+    "axes.labelsize": 8.5,
+    "axes.linewidth": 0.6,
+    "axes.prop_cycle": cycler(color=COLORS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.size": 9,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "auditor",
+    "text.color": COLORS[0],
+    "text.parse_math": False,  # a title is text, never a formula
+    "xtick.color": COLORS[1],
+    "xtick.labelsize": 8.5,
+    "xtick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.color": COLORS[0],
+    "ytick.labelsize": 9,
+}
+
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+FAMILY = "'Source Sans 3', 'DejaVu Sans', sans-serif"
+DROPPED = {f"{{{SVG}}}metadata", f"{{{SVG}}}style"}
+
+ElementTree.register_namespace("", SVG)
+ElementTree.register_namespace("xlink", XLINK)
+
+
+def to_svg(drawing: Drawing, prefix: str) -> str:
+    """Draw.
+
+    Args:
+        drawing: What to draw.
+        prefix: Put before every id, so that many figures can stand in one page.
+
+    Returns:
+        An `<svg>` element with a title for screen readers, free of styles, scripts and links.
+    """
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # The page's fonts draw the text; what matplotlib measures with may lack the glyph.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure = Figure(figsize=(drawing.width, drawing.height))
+        FigureCanvasSVG(figure)
+        drawing.paint(figure)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
+    return cleaned(buffer.getvalue(), drawing, prefix)
+
+
+NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def cleaned(source: str, drawing: Drawing, prefix: str) -> str:
+    """Only shapes and text: no metadata, no style sheet, styles as attributes, own ids."""
+    root = ElementTree.fromstring(source)
+    for parent in root.iter():
+        for child in [c for c in parent if c.tag in DROPPED]:
+            parent.remove(child)
+    for element in root.iter():
+        for name, value in declarations(element.attrib.pop("style", "")):
+            element.set(name, value)
+        rename_ids(element, prefix)
+    root.attrib.pop("version", None)
+    root.set("role", "img")
+    root.set("font-family", FAMILY)
+    root.set("stroke-linejoin", "round")
+    title = ElementTree.Element(f"{{{SVG}}}title")
+    title.text = plain(drawing.alt)
+    root.insert(0, title)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def declarations(style: str) -> list[tuple[str, str]]:
+    """Style declarations as presentation attributes, in the page's font and weights."""
+    found: list[tuple[str, str]] = []
+    for declaration in filter(None, (part.strip() for part in style.split(";"))):
+        name, _, value = (part.strip() for part in declaration.partition(":"))
+        if name == "font-weight":
+            found.append((name, "600"))
+        elif name == "font-size":
+            found.append((name, value.removesuffix("px")))
+        elif name != "font-family":
+            found.append((name, value))
+    return found
+
+
+def rename_ids(element: ElementTree.Element, prefix: str) -> None:
+    """Ids that are pointed at get a prefix; the others go."""
+    for name, value in list(element.attrib.items()):
+        if name == "id" and element.tag.endswith("}g"):
+            del element.attrib[name]
+        elif name == "id":
+            element.set(name, f"{prefix}-{value}")
+        elif value.startswith("#") and name.endswith("href"):
+            element.set(name, f"#{prefix}-{value[1:]}")
+        elif value.startswith("url(#"):
+            element.set(name, f"url(#{prefix}-{value[5:]}")

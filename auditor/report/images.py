@@ -1,0 +1,89 @@
+"""Example pictures and heat maps as small data URIs, shown only as far as the audience may see.
+
+Every picture is decoded and encoded again, so nothing but pixels survives: no EXIF, no profile,
+no trailing bytes. Photographs become JPEG, heat maps PNG.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+ImageMode = Literal["full", "blurred", "heatmap_only", "withheld"]
+
+PHOTO_SIDE = 144
+"""Longest side in pixels of a picture in the report."""
+
+HEAT_SIDE = 72
+
+PAPER = np.array([250, 248, 245], dtype=np.float32)
+
+HEAT = np.array([[252, 240, 224], [243, 190, 122], [214, 96, 40], [122, 28, 30]], dtype=np.float32)
+"""From nothing to strong. Lightness falls all the way, so it reads in black and white."""
+
+
+def open_photo(encoded: bytes) -> Image.Image | None:
+    """The picture, small and in RGB, or None where the bytes are no picture."""
+    try:
+        stored = Image.open(io.BytesIO(encoded))
+        stored.draft("RGB", (PHOTO_SIDE * 2, PHOTO_SIDE * 2))
+        image = stored.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    image.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
+    return image
+
+
+def blurred(image: Image.Image) -> Image.Image:
+    """So coarse that nobody is recognised: an eighth of the longer side per blot."""
+    return image.filter(ImageFilter.GaussianBlur(max(image.size) / 14))
+
+
+def jpeg_uri(image: Image.Image) -> str:
+    """The picture as a JPEG data URI."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(image)).save(buffer, "JPEG", quality=82, optimize=True)
+    return data_uri("image/jpeg", buffer.getvalue())
+
+
+def heat_uri(heat: NDArray[np.float32], backdrop: Image.Image | None) -> str:
+    """A heat map as a PNG data URI, over a pale grey version of the picture where it may show.
+
+    Args:
+        heat: [h, w], any scale and sign; what counts is the size relative to the largest.
+        backdrop: The picture it belongs to.
+    """
+    strength = np.abs(heat.astype(np.float32))
+    strength /= max(float(strength.max()), 1e-12)
+    side = (HEAT_SIDE, max(1, round(HEAT_SIDE * heat.shape[0] / heat.shape[1])))
+    smooth = Image.fromarray((255 * strength).astype(np.uint8)).resize(
+        side, Image.Resampling.BICUBIC
+    )
+    t = np.asarray(smooth, dtype=np.float32) / 255
+    color = np.stack(
+        [np.interp(t, np.linspace(0, 1, len(HEAT)), HEAT[:, c]) for c in range(3)], axis=-1
+    )
+    if backdrop is not None:
+        grey = np.asarray(backdrop.convert("L").resize(side), dtype=np.float32)[..., None]
+        ground = 0.45 * np.broadcast_to(grey, color.shape) + 0.55 * PAPER
+        weight = np.clip(1.6 * t, 0.0, 0.9)[..., None]
+        color = weight * color + (1 - weight) * ground
+    image = Image.fromarray(color.round().astype(np.uint8)).quantize(48, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return data_uri("image/png", buffer.getvalue())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def digest(encoded: bytes) -> str:
+    """SHA-256 of the stored picture: what a withheld picture is shown as."""
+    return hashlib.sha256(encoded).hexdigest()
