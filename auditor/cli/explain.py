@@ -16,8 +16,8 @@ def command(
     from auditor.catalog import CODES
     from auditor.compose.near import suggest
 
-    wanted = code.upper().replace("-", "_")
-    known = {one.code: one for one in CODES}
+    wanted = code.lower().replace("-", "_")
+    known = {one.code.lower(): one for one in CODES}
     if wanted not in known:
         raise SpecError(f"there is no code {code!r}", hint=suggest(wanted, known, "code"))
     found = known[wanted]

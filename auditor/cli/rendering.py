@@ -6,7 +6,7 @@ the page stays and one line says how to get the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from auditor.errors import MissingDependencyError, SpecError
 
 if TYPE_CHECKING:
+    from auditor.report.images import ImageMode
     from auditor.results.run_record import RunRecord
     from auditor.store.reader import Run
     from auditor.store.writer import RunWriter
@@ -72,24 +73,20 @@ def render_and_seal(
     *,
     wanted: Mapping[Path, str],
     template_dir: Path | None = None,
-    images: str | None = None,
+    images: ImageMode | None = None,
 ) -> Rendered:
     """Render the formats that the spec and the user ask for, then write record and manifest.
 
-    The record comes after the pages and right before the manifest, so that a kill in between
-    leaves a run that still agrees with its old manifest wherever evidence stands.
+    Review and record are written after the pages and right before the manifest, so that a kill
+    in between leaves a run whose evidence still agrees with its old manifest.
     """
-    from auditor.report.render import render
     from auditor.store.atomic import write_bytes
 
     asked = {*run.spec.report.formats, *wanted.values()}
-    files: dict[str, Path] = {}
-    notes: list[str] = []
-    for name in (name for name in FORMATS if name in asked):
-        try:
-            (files[name],) = render(run, formats=(name,), template_dir=template_dir, images=images)
-        except MissingDependencyError as error:
-            notes.append(f"{name}: not written: {' '.join(str(error).split())}")
+    files, notes = render_formats(
+        run, [name for name in FORMATS if name in asked], template_dir, images
+    )
+    writer.write_review(run.review)
     writer.write_record(run.record)
     writer.seal()
     copies = [path for path, name in wanted.items() if name in files]
@@ -99,6 +96,21 @@ def render_and_seal(
         record=run.record,
         files=files,
         copies=tuple(copies),
-        notes=tuple(notes),
+        notes=notes,
         exit_code=0 if len(copies) == len(wanted) else MissingDependencyError.exit_code,
     )
+
+
+def render_formats(
+    run: Run, formats: Sequence[str], template_dir: Path | None, images: ImageMode | None
+) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """The files by format, and a line about each that this machine cannot make."""
+    from auditor.report.render import render
+
+    try:
+        written = render(run, formats=formats, template_dir=template_dir, images=images)
+    except MissingDependencyError as error:
+        # Everything but the PDF was written by then.
+        line = f"pdf: not written: {' '.join(str(error).split())}"
+        return ({"html": run.paths.html} if "html" in formats else {}), (line,)
+    return dict(zip(formats, written, strict=True)), ()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -19,17 +18,7 @@ if TYPE_CHECKING:
     from auditor.judge.review import Reviews
     from auditor.store.reader import Run
 
-REWRITTEN = ("report/",)
-"""What rendering writes anew, so that it may differ from what was sealed."""
-
-
-class Images(StrEnum):
-    """How example images are shown."""
-
-    FULL = "full"
-    BLURRED = "blurred"
-    HEATMAP_ONLY = "heatmap_only"
-    WITHHELD = "withheld"
+ImageMode = Literal["full", "blurred", "heatmap_only", "withheld"]
 
 
 def command(
@@ -37,7 +26,7 @@ def command(
     template_dir: Path | None = typer.Option(
         None, help="Templates of your own; any packaged one can be replaced by name."
     ),
-    images: Images | None = typer.Option(None, help="How example images are shown."),
+    images: ImageMode | None = typer.Option(None, help="How example images are shown."),
     out: Path = typer.Option(Path("reports"), help="Folder of all runs."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
@@ -53,17 +42,16 @@ def command(
     run_dir = find_run(run, out)
     with reopen_run(run_dir) as writer:
         if writer.paths.manifest.is_file():
-            refuse_altered(run_dir, rewritten=REWRITTEN)
+            refuse_altered(run_dir, rewritten=rewritten_in(run_dir))
         sealed = read_run(run_dir)
         reviews, content = reviews_for(sealed)
         judged = judged_again(replace(sealed, review=content), reviews)
-        writer.write_review(content)
         rendered = render_and_seal(
             judged,
             writer,
             wanted={},
             template_dir=template_dir,
-            images=images.value if images else None,
+            images=images,
         )
     if as_json:
         say_json(
@@ -84,6 +72,14 @@ def command(
     for name, path in rendered.files.items():
         say(f"{name}: {shown(path)}")
     say(f"verdict: {verdict_sentence(rendered.record)}")
+
+
+def rewritten_in(run_dir: Path) -> tuple[str, ...]:
+    """What rendering writes anew, so that it may differ from what was sealed."""
+    from auditor.store.find import read_record
+
+    audits = read_record(run_dir).audits
+    return ("report/", *(f"audits/{audit.id}/figures/" for audit in audits))
 
 
 def reviews_for(run: Run) -> tuple[Reviews, bytes | None]:

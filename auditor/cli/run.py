@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from auditor.errors import SpecError
 
 if TYPE_CHECKING:
     from auditor.compose.composed import Composed
+    from auditor.plan.steps import Plan
     from auditor.results.run_record import RunRecord
 
 INTERRUPTED = 130
@@ -45,15 +47,15 @@ def command(
 
     composed = load_spec(spec, tuple(overrides or ()))
     check_only(only, composed)
-    for warning in warnings_of(composed):
-        note(f"warning: {warning}")
-
     from auditor.engine.execute import RunOptions, execute
     from auditor.engine.progress import progress_on
     from auditor.judge.policy import worst_exit_code
     from auditor.plan.make import make_plan
 
     plan = make_plan(composed)
+    warnings = warnings_of(composed, plan)
+    for warning in warnings:
+        note(f"warning: {warning}")
     options = RunOptions(
         out=out,
         cache_dir=cache_dir,
@@ -72,7 +74,7 @@ def command(
 
     exit_code = worst_exit_code([rendered.record.exit_code or 0, rendered.exit_code])
     if as_json:
-        say_json(as_document(run_dir, rendered, exit_code))
+        say_json(as_document(run_dir, rendered, warnings, exit_code))
     else:
         say_last_lines(run_dir, rendered)
     raise typer.Exit(exit_code)
@@ -90,12 +92,12 @@ def check_only(only: list[str], composed: Composed) -> None:
             )
 
 
-def warnings_of(composed: Composed) -> list[str]:
+def warnings_of(composed: Composed, plan: Plan) -> tuple[str, ...]:
     """What a user should know before the run begins."""
     review = composed.spec.review
-    missing = review is not None and not Path(review).is_file()
-    extra = [f"the review file {review} is not there yet: no finding is signed off"]
-    return [*composed.warnings, *(extra if missing else [])]
+    if review is None or Path(review).is_file():
+        return plan.warnings
+    return (*plan.warnings, f"the review file {review} is not there yet: nothing is signed off")
 
 
 def say_last_lines(run_dir: Path, rendered: Rendered) -> None:
@@ -110,7 +112,9 @@ def say_last_lines(run_dir: Path, rendered: Rendered) -> None:
     say(f"verdict: {verdict_sentence(rendered.record)}")
 
 
-def as_document(run_dir: Path, rendered: Rendered, exit_code: int) -> dict[str, Any]:
+def as_document(
+    run_dir: Path, rendered: Rendered, warnings: Sequence[str], exit_code: int
+) -> dict[str, Any]:
     """The same as one JSON document."""
     record: RunRecord = rendered.record
     return {
@@ -119,6 +123,7 @@ def as_document(run_dir: Path, rendered: Rendered, exit_code: int) -> dict[str, 
         **{name: shown(path) for name, path in rendered.files.items()},
         "copies": [shown(path) for path in rendered.copies],
         "notes": list(rendered.notes),
+        "warnings": list(warnings),
         "status": record.status,
         "verdict": record.verdict,
         "why": verdict_sentence(record),

@@ -52,7 +52,7 @@ def unknown_run(name: str, root: Path) -> ArtifactError:
         hint = "A run directory holds run.json; `auditor list` shows all runs."
         return ArtifactError(f"{name} is not a run directory", hint=hint)
     names = sorted({run.parent.name for run in all_runs(root)})
-    hint = suggest(name, [*names, "latest"], "run")
+    hint = suggest(name, names, "spec") if names else "`auditor run SPEC` makes one."
     return ArtifactError(f"there is no run {name!r} in {root}", hint=hint)
 
 
