@@ -33,6 +33,7 @@ from auditor.audits.relationships.states import (
     MaskState,
 )
 from auditor.context import Context
+from auditor.errors import InputError
 from auditor.measure.fold import Measurement
 from auditor.measure.masks import greedy_path, path_mask, threshold_mask
 from auditor.results.outcome import Outcome
@@ -119,7 +120,13 @@ def solve(
 
 
 def greedy_masks(spec: RelationshipsSpec, state: ContributionState) -> MaskState:
-    """One greedy path per attribute, ended where its gains fall to λ."""
+    """One greedy path per attribute, ended where its gains fall to λ.
+
+    Raises:
+        InputError: when no image has finite gradients.
+    """
+    if not len(state.contributions):
+        raise no_finite_image(spec)
     masks = []
     for index in range(state.contributions.shape[1]):
         contributions = state.contributions[:, index].flatten(1)
@@ -131,12 +138,26 @@ def greedy_masks(spec: RelationshipsSpec, state: ContributionState) -> MaskState
 
 
 def threshold_masks(spec: RelationshipsSpec, state: EnergyState) -> MaskState:
-    """The units with the largest mean squared contribution, per attribute."""
+    """The units with the largest mean squared contribution, per attribute.
+
+    Raises:
+        InputError: when no image has finite gradients.
+    """
+    if not int(state.num_images):
+        raise no_finite_image(spec)
     masks = [
         threshold_mask(energy.flatten(), fraction=spec.mask.fraction).reshape(energy.shape)
         for energy in state.energy
     ]
     return MaskState(torch.stack(masks).to(torch.uint8))
+
+
+def no_finite_image(spec: RelationshipsSpec) -> InputError:
+    """What to say when there is nothing to fit a mask on."""
+    return InputError(
+        f"no image has finite gradients at layer {spec.layer!r}, so no mask can be fitted",
+        hint="check the network's weights for NaN, and the preprocessing",
+    )
 
 
 def outcome(spec: RelationshipsSpec, context: Context, states: Mapping[str, Any]) -> Outcome:

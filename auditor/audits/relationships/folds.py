@@ -188,8 +188,8 @@ class Contributions:
         contributions = (jacobian * activation.unsqueeze(1)).float().cpu()
         logits = logits_of(batch).double()
         outputs = torch.tensor([attribute.output for attribute in self.context.attributes])
-        finite = contributions.flatten(1).isfinite().all(1)
-        return ContributionState(contributions[finite], logits[finite][:, outputs])
+        kept = contributions.flatten(1).isfinite().all(1) & mined_rows(self.spec, batch)
+        return ContributionState(contributions[kept], logits[kept][:, outputs])
 
     def enough(self, state: ContributionState) -> bool:
         """The plan limits the rows."""
@@ -209,8 +209,8 @@ class Energy:
         activation = activation_of(self.spec, batch)
         jacobian = jacobian_of(self.spec, self.context, batch)
         squares = (jacobian * activation.unsqueeze(1)).cpu().double().square()
-        finite = squares.flatten(1).isfinite().all(1)
-        return EnergyState(finite.sum(), squares[finite].sum(0))
+        kept = squares.flatten(1).isfinite().all(1) & mined_rows(self.spec, batch)
+        return EnergyState(kept.sum(), squares[kept].sum(0))
 
     def enough(self, state: EnergyState) -> bool:
         """The plan limits the rows."""
