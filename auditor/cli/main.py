@@ -6,6 +6,7 @@ when it runs, so `auditor --help` is quick.
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from importlib.metadata import version
@@ -72,6 +73,10 @@ app.command("verify")(verify.command)
 
 def main() -> None:
     """Run a command. Errors that a user can mend print one block; defects keep their traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a letter is no reason to break.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except AuditorError as error:

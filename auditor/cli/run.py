@@ -49,7 +49,7 @@ def command(
     check_only(only, composed)
     from auditor.engine.execute import RunOptions, execute
     from auditor.engine.progress import progress_on
-    from auditor.judge.policy import worst_exit_code
+    from auditor.judge.policy import INCONCLUSIVE, worst_exit_code
     from auditor.plan.make import make_plan
 
     plan = make_plan(composed)
@@ -72,7 +72,9 @@ def command(
         note("interrupted: nothing that was finished is lost; the same command resumes the run")
         raise typer.Exit(INTERRUPTED) from None
 
-    exit_code = worst_exit_code([rendered.record.exit_code or 0, rendered.exit_code])
+    judged = rendered.record.exit_code
+    codes = [rendered.exit_code, INCONCLUSIVE if judged is None else judged]
+    exit_code = worst_exit_code(codes)
     if as_json:
         say_json(as_document(run_dir, rendered, warnings, exit_code))
     else:

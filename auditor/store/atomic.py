@@ -71,9 +71,16 @@ def remove_tree(path: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what killed writers left anywhere below a folder; only under that folder's lock."""
+    """Remove what killed writers left anywhere below a folder; only under that folder's lock.
+
+    Raises:
+        ExecutionError: a leftover cannot be removed.
+    """
     for leftover in folder.rglob(f".*{PARTIAL}"):
-        leftover.unlink(missing_ok=True)
+        try:
+            leftover.unlink(missing_ok=True)
+        except OSError as error:
+            raise as_execution_error(error, leftover) from error
 
 
 def write_flushed(path: Path, data: bytes) -> None:

@@ -40,5 +40,8 @@ def take(descriptor: int, path: Path) -> None:
             f"process {holder or '(unknown)'} is writing the run {path.parent.parent}",
             hint="Wait until it ends, stop it, or start a separate run with --fresh.",
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise as_execution_error(error, path) from error
