@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple, final
+from typing import NamedTuple, cast, final
 
 import torch
 from torch import Tensor, nn
 
-from auditor.adapters.models.open import open_network
 from auditor.adapters.models.preprocess import normalise
 from auditor.engine.settle import DTYPES, torch_device
 from auditor.errors import InputError
@@ -96,34 +94,17 @@ def preprocess_of(spec: ModelSpec) -> Preprocess:
     return Preprocess() if isinstance(spec, PredictionsModel) else spec.preprocess
 
 
-def place_network(
-    spec: ModelSpec,
-    engine: EngineSpec,
-    settled: Settled,
-    *,
-    allow_code: bool,
-    trained: Path | None,
+def place(
+    module: nn.Module, spec: ModelSpec, engine: EngineSpec, settled: Settled
 ) -> PlacedNetwork:
-    """Open the network of a spec and put it where the run computes.
-
-    Args:
-        spec: The model.
-        engine: Memory format and compilation.
-        settled: Device and precision.
-        allow_code: Whether the model may run code of its own.
-        trained: The weights that a `Train` step fitted.
-
-    Raises:
-        InputError: the model cannot be opened.
-    """
+    """Put a network where the run computes, in its precision and memory format."""
     device, dtype = torch_device(settled), DTYPES[settled.precision]
-    module = open_network(spec, allow_code=allow_code, trained=trained)
     module = module.to(device=device, dtype=dtype)
     if engine.channels_last:
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = module.to(memory_format=torch.channels_last)
     return PlacedNetwork(
         module=module,
-        compiled=torch.compile(module) if engine.compile else module,
+        compiled=cast("nn.Module", torch.compile(module)) if engine.compile else module,
         preprocess=preprocess_of(spec),
         device=device,
         dtype=dtype,

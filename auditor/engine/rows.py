@@ -16,7 +16,7 @@ from torch import Tensor
 from auditor.adapters.datasets.protocol import Dataset, Unreadable
 from auditor.adapters.models.preprocess import fit_geometry
 from auditor.engine.order import shuffled
-from auditor.errors import InputError
+from auditor.errors import ExecutionError, InputError
 from auditor.needs import Source
 from auditor.results.run_record import Quarantined
 from auditor.spec.model import Preprocess
@@ -152,6 +152,18 @@ def stacked(images: Sequence[Tensor], ids: Sequence[str]) -> Tensor:
                 hint="set `model.preprocess.resize` and `model.preprocess.crop`",
             )
     return torch.stack(list(images))
+
+
+def too_many_unreadable(
+    quarantined: Sequence[Quarantined], num_images: int, split: str, max_unreadable: float
+) -> ExecutionError:
+    """What a run says when it stops over images that cannot be read."""
+    example = quarantined[0]
+    return ExecutionError(
+        f"{len(quarantined)} of {num_images} images read from split {split!r} are unreadable, "
+        f"such as {example.sample}: {example.reason}",
+        hint=f"mend the images, or raise engine.max_unreadable (now {max_unreadable:g})",
+    )
 
 
 def _size(image: Tensor) -> str:

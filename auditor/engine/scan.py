@@ -12,9 +12,8 @@ from auditor.engine.lane import Lane, failure_of
 from auditor.engine.network import PlacedNetwork
 from auditor.engine.pieces import on_cpu, read_piece, write_piece
 from auditor.engine.progress import Progress
-from auditor.engine.rows import Rows
+from auditor.engine.rows import Rows, too_many_unreadable
 from auditor.engine.shard import Piece, batches, measure_shard
-from auditor.errors import ExecutionError
 from auditor.measure.state import merge
 from auditor.plan.steps import Scan, Shard
 from auditor.results.run_record import Quarantined
@@ -145,12 +144,6 @@ def refuse_unreadable(found: Scanned, scan: Scan, num_images: int, max_unreadabl
     Raises:
         ExecutionError: with the first of them and its reason.
     """
-    count = len(found.quarantined)
-    if count <= max_unreadable * num_images:
-        return
-    example = found.quarantined[0]
-    raise ExecutionError(
-        f"{count} of {found.num_images} images read from split {scan.source.split!r} are "
-        f"unreadable, such as {example.sample}: {example.reason}",
-        hint=f"mend the images, or raise engine.max_unreadable (now {max_unreadable:g})",
-    )
+    if len(found.quarantined) > max_unreadable * num_images:
+        split = scan.source.split
+        raise too_many_unreadable(found.quarantined, found.num_images, split, max_unreadable)

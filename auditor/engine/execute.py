@@ -1,0 +1,184 @@
+"""One errand: a composed spec and its plan become a run directory, ready for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, final
+
+from auditor.adapters.datasets.open import open_dataset
+from auditor.catalog import AnyResult, AuditSpec
+from auditor.compose.composed import Composed
+from auditor.engine.backends.local import LocalBackend
+from auditor.engine.backends.protocol import Backend
+from auditor.engine.determinism import deterministic
+from auditor.engine.execution import Execution
+from auditor.engine.progress import Progress
+from auditor.engine.provenance import host, input_records, provenance
+from auditor.engine.record import audit_records, broken, day_of, ended, started
+from auditor.engine.selection import select
+from auditor.engine.settle import settle
+from auditor.errors import ExecutionError
+from auditor.inventory.dataset import take_dataset
+from auditor.inventory.stock import DatasetInventory
+from auditor.judge.policy import judge
+from auditor.judge.review import load_reviews
+from auditor.judge.rules import count_rules
+from auditor.plan.context import make_context, output_index
+from auditor.plan.identity import Settled
+from auditor.plan.steps import Plan, Step
+from auditor.results.run_record import InputRecord, RunRecord
+from auditor.store.writer import RunWriter, open_run
+
+
+@final
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is told beside its spec.
+
+    Attributes:
+        out: Folder of all runs.
+        cache_dir: Folder of trained networks and probes.
+        fresh: Start anew, even if an unfinished run of the same spec could continue.
+        only: Ids of the audits to run; all if empty.
+        allow_code: Whether inputs may run code of their own.
+        command: The command as typed, for the record.
+        progress: Where to report to.
+    """
+
+    out: Path
+    cache_dir: Path
+    fresh: bool
+    only: tuple[str, ...]
+    allow_code: bool
+    command: str
+    progress: Progress
+
+
+def execute(composed: Composed, plan: Plan, options: RunOptions) -> Path:
+    """Run a plan and judge what it found.
+
+    The newest unfinished run of the same spec goes on where it was stopped.
+
+    Args:
+        composed: The spec.
+        plan: Its plan.
+        options: Where to, and how.
+
+    Returns:
+        The run directory. Its record says `ok`, or `failed` where an audit broke. The report and
+        the manifest are still to come.
+
+    Raises:
+        SpecError: `only` names an audit that the spec does not have.
+        PlanError: the device is not there.
+        InputError: an input cannot be used; the record says `failed`.
+        ExecutionError: the run broke on this machine, or another process is writing it.
+    """
+    steps = select(plan, options.only, composed.spec.audits)
+    backend = LocalBackend()
+    with open_run(composed, out=options.out, fresh=options.fresh) as writer:
+        backend.launch(lambda: carry_out(composed, plan, steps, options, writer, backend))
+        return writer.paths.root
+
+
+def carry_out(
+    composed: Composed,
+    plan: Plan,
+    steps: tuple[Step, ...],
+    options: RunOptions,
+    writer: RunWriter,
+    backend: Backend,
+) -> None:
+    """Everything between the open run directory and its judged record."""
+    settled = settle(composed.spec.engine, writer.states)
+    with deterministic(composed.spec.engine.seed, settled.num_threads) as flags:
+        record = started(
+            composed,
+            writer.run_id,
+            host=host(settled, flags),
+            provenance=provenance(
+                composed, plan, command=options.command, allowed_code=options.allow_code
+            ),
+            earlier=writer.earlier,
+        )
+        writer.start(record, composed, plan)
+        try:
+            stock = take_dataset(composed.spec.dataset)
+            execution = prepare(composed, stock, steps, settled, options, writer, backend)
+            execution.run()
+            read = input_records(composed.spec, stock)
+            finish(composed.spec, execution, with_inputs(record, execution, read), writer)
+        except Exception as error:
+            # The disk that broke the run may refuse this too; the first error is what counts.
+            with suppress(ExecutionError):
+                writer.write_record(broken(record, error))
+            raise
+
+
+def prepare(
+    composed: Composed,
+    stock: DatasetInventory,
+    steps: tuple[Step, ...],
+    settled: Settled,
+    options: RunOptions,
+    writer: RunWriter,
+    backend: Backend,
+) -> Execution:
+    """Open the inputs that every step may need."""
+    spec = composed.spec
+    return Execution(
+        spec=spec,
+        steps=steps,
+        contexts={audit: make_context(composed, audit, stock) for audit in spec.audits},
+        outputs=tuple(
+            output_index(each, spec.dataset.classes) for each in spec.attributes.values()
+        ),
+        dataset=open_dataset(spec.dataset),
+        settled=settled,
+        states_on_disk=writer.states,
+        backend=backend,
+        progress=options.progress,
+        cache_dir=options.cache_dir,
+        allow_code=options.allow_code,
+    )
+
+
+def finish(spec: AuditSpec, execution: Execution, record: RunRecord, writer: RunWriter) -> None:
+    """Write the outcomes, judge them, and end the record."""
+    outcomes = {
+        audit: execution.outcomes[audit] for audit in spec.audits if audit in execution.outcomes
+    }
+    for audit, outcome in outcomes.items():
+        writer.write_outcome(audit, outcome)
+    findings = [finding for outcome in outcomes.values() for finding in outcome.findings]
+    writer.write_findings(findings)
+    reviews, content = load_reviews(spec.review, day_of(record))
+    writer.write_review(content)
+    audits = audit_records(spec, outcomes, execution.failed)
+    rules = count_rules(cast("AnyResult", outcome.result) for outcome in outcomes.values())
+    judgement = judge(
+        spec,
+        audits,
+        findings,
+        num_rules=rules.num_rules,
+        num_decided=rules.num_decided,
+        reviews=reviews,
+    )
+    writer.write_record(ended(record, audits, judgement))
+
+
+def with_inputs(
+    record: RunRecord, execution: Execution, inputs: Sequence[InputRecord]
+) -> RunRecord:
+    """The record with what the run read, how long each step took and what could not be read."""
+    trained = [execution.trained.record] if execution.trained is not None else []
+    return record.model_copy(
+        update={
+            "provenance": record.provenance.model_copy(update={"inputs": (*inputs, *trained)}),
+            "step_seconds": execution.step_seconds,
+            "quarantined": tuple(execution.quarantined[k] for k in sorted(execution.quarantined)),
+        }
+    )
