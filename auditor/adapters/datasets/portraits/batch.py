@@ -11,12 +11,12 @@ from torch import Tensor
 from auditor.adapters.datasets.portraits.anatomy import CHEST_Y, Anatomy
 from auditor.adapters.datasets.portraits.canvas import Canvas
 from auditor.adapters.datasets.portraits.causal import Person, sample_people
-from auditor.adapters.datasets.portraits.draw import draw
+from auditor.adapters.datasets.portraits.draw import MAX_SIZE, draw
 from auditor.spec.portraits import LANDMARKS, PARTS, PlantedPair
 
 CHUNK = 128
 """People drawn at once: their planes stay in the processor's cache."""
-MIN_SIZE, MAX_SIZE = 48, 64
+MIN_SIZE = 48
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def portraits(
         raise ValueError(f"portraits are {MIN_SIZE} to {MAX_SIZE} pixels wide, not {size}")
     chunks = [
         _draw_chunk(sample_people(seed, part, planted=planted, do=do), size, with_masks)
-        for part in indices.split(CHUNK)
+        for part in torch.split(indices, CHUNK)
     ]
     return _concatenated(chunks)
 

@@ -18,6 +18,8 @@ from auditor.adapters.datasets.portraits.palette import (
 )
 from auditor.adapters.datasets.portraits.shapes import bow, box, disc, ellipse
 
+WHITE_STRIPE = 0.97
+
 
 def clothes(canvas: Canvas, person: Person) -> None:
     """A shirt with round shoulders; stripes run across all of it."""
@@ -32,7 +34,7 @@ def clothes(canvas: Canvas, person: Person) -> None:
     phase = patch.v / period
     band = ((phase - torch.round(phase)).abs() - 0.22) * period
     stripe = torch.maximum(band, inside)
-    pale = colour * 0.15 + 0.83
+    pale = colour + (WHITE_STRIPE - colour) * person.between("stripe_strength", 0.3, 0.85)[:, None]
     patch.paint("clothes", stripe, pale, on=person.has("stripes"))
 
 
@@ -47,22 +49,23 @@ def neck(canvas: Canvas, skin: Tensor) -> None:
 def necklace(canvas: Canvas, person: Person) -> None:
     """A string of pearls on the chest, wider than a tie."""
     patch = canvas.patch(-0.34, 0.5, 0.34, 0.88)
-    string = bow(patch.u, patch.v - 0.78, 0.29, -0.2, 0.06)
+    thickness = person.between("pearl_size", 0.03, 0.05)
+    string = bow(patch.u, patch.v - 0.78, 0.29, -0.2, thickness)
     on = person.has("necklace")
-    patch.paint("necklace", string, person.colours([DARK]), on=on)
-    patch.paint("necklace", string + 0.022, person.pick("pearl_colour", PEARLS), on=on)
+    patch.paint("necklace", string - 0.012, person.colours([DARK]), on=on, opacity=0.6)
+    patch.paint("necklace", string, person.pick("pearl_colour", PEARLS), on=on)
 
 
 def necktie(canvas: Canvas, person: Person) -> None:
     """A knot and a blade that widens downwards."""
     patch = canvas.patch(-0.2, 0.6, 0.2, 1.3)
     knot = box(patch.u, patch.v - 0.7, 0.085, 0.06, 0.03)
-    blade = torch.maximum(patch.u.abs() - (patch.v - 0.7) * 0.2 - 0.045, 0.7 - patch.v)
+    slope = person.between("tie_width", 0.08, 0.2)
+    blade = torch.maximum(patch.u.abs() - (patch.v - 0.7) * slope - 0.045, 0.7 - patch.v)
     tie = torch.minimum(knot, blade)
     on, colour = person.has("necktie"), person.pick("tie_colour", TIES)
-    patch.paint("necktie", tie - 0.02, colour * 0.4, on=on)
-    patch.paint("necktie", tie + 0.01, colour, on=on)
-    patch.paint("necktie", knot + 0.02, colour * 0.7 + 0.3, on=on)
+    patch.paint("necktie", tie, colour * 0.6, on=on)
+    patch.paint("necktie", tie + 0.02, colour, on=on)
 
 
 def badge(canvas: Canvas, person: Person) -> None:
@@ -70,7 +73,6 @@ def badge(canvas: Canvas, person: Person) -> None:
     patch = canvas.patch(0.22, 0.74, 0.58, 1.08)
     x, y = patch.u - person.between("badge_place", 0.36, 0.42), patch.v - 0.9
     on = person.has("badge")
-    rim = disc(x, y, 0.125)
-    patch.paint("badge", rim, person.colours([DARK]), on=on)
-    patch.paint("badge", rim + 0.02, person.colours([WHITE]), on=on)
-    patch.paint("badge", rim + 0.055, person.pick("badge_colour", BADGES), on=on)
+    rim = disc(x, y, person.between("badge_size", 0.09, 0.12))
+    patch.paint("badge", rim, person.colours([WHITE]), on=on, opacity=0.8)
+    patch.paint("badge", rim + 0.03, person.pick("badge_colour", BADGES), on=on)

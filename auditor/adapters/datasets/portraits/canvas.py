@@ -113,7 +113,9 @@ class Canvas:
         num_people, device = person.noise.shape[0], person.noise.device
         self.size = size
         self.pose = Pose.of(person)
-        centres = (torch.arange(size, device=device, dtype=torch.float32) * 2.0 + 1.0) * (1.0 / size)
+        centres = (torch.arange(size, device=device, dtype=torch.float32) * 2.0 + 1.0) * (
+            1.0 / size
+        )
         self.x = (centres - 1.0)[None, None, :]
         self.y = (centres - 1.0)[None, :, None]
         self.u, self.v = self.pose.to_person(self.x, self.y)
@@ -140,9 +142,7 @@ class Canvas:
         )
 
 
-def window(
-    size: int, left: float, top: float, right: float, bottom: float
-) -> tuple[slice, slice]:
+def window(size: int, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
     """Columns and rows of the smallest window that holds the rectangle at every possible pose."""
     lean = 2 * math.atan(HALF_TILT[1])
     columns, rows = [], []

@@ -34,13 +34,14 @@ TRAITS: tuple[str, ...] = (
     "light_x", "light_y", "exposure",
     "lip_colour", "frame_colour", "hat_colour", "earring_colour", "tie_colour", "pearl_colour",
     "badge_colour", "flower_colour", "stripe_width", "hat_height", "frame_size", "blush_strength",
-    "beard_length", "badge_place", "ear_tilt",
+    "ear_size", "fringe_length", "beard_length", "beard_density", "mustache_size",
+    "mustache_density", "brow_size", "nose_size", "mouth_bend", "lip_strength", "stripe_strength",
+    "pearl_size", "tie_width", "badge_place", "badge_size", "frame_weight", "frame_strength",
+    "earring_size", "flower_size", "contrast", "grain", "grain_place",
 )  # fmt: skip
 """Slots of the noise that are neither attribute nor group; what varies between people at random."""
 
-SLOTS: dict[str, int] = {
-    name: slot for slot, name in enumerate((*ATTRIBUTES, *GROUPS, *TRAITS))
-}
+SLOTS: dict[str, int] = {name: slot for slot, name in enumerate((*ATTRIBUTES, *GROUPS, *TRAITS))}
 """Purpose -> slot. The order decides every picture: append, never insert."""
 
 Colour = tuple[float, float, float]
@@ -84,7 +85,9 @@ class Person:
 
     def colours(self, palette: Sequence[Colour]) -> Tensor:
         """The palette as a tensor [colours, 3, 1, 1]."""
-        return torch.tensor(palette, dtype=torch.float32, device=self.noise.device)[:, :, None, None]
+        return torch.tensor(palette, dtype=torch.float32, device=self.noise.device)[
+            :, :, None, None
+        ]
 
 
 def sample_people(

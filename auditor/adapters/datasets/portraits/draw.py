@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
 from auditor.adapters.datasets.portraits import body, head, worn
 from auditor.adapters.datasets.portraits.anatomy import Anatomy
 from auditor.adapters.datasets.portraits.canvas import Canvas
-from auditor.adapters.datasets.portraits.causal import Person
+from auditor.adapters.datasets.portraits.causal import SLOTS, Person
+from auditor.adapters.datasets.portraits.noise import uniforms
 from auditor.adapters.datasets.portraits.palette import (
     MEADOWS,
     SKIES,
@@ -19,6 +22,16 @@ from auditor.adapters.datasets.portraits.palette import (
     shaded,
 )
 from auditor.adapters.datasets.portraits.shapes import disc
+
+CONTRAST = (0.45, 1.0)
+"""How much of the colours is left in haze: range over people."""
+HAZE = 0.55
+GRAIN = (0.0, 0.12)
+"""Largest change of a pixel by the grain: range over people."""
+GRAIN_SEED = 48
+GRAIN_TILE = 128
+MAX_SIZE = 64
+"""Side of the largest pictures, which must fit into the tile of grain wherever they begin."""
 
 
 def draw(person: Person, size: int, *, with_owners: bool = False) -> Canvas:
@@ -53,12 +66,16 @@ def draw(person: Person, size: int, *, with_owners: bool = False) -> Canvas:
     worn.hat(canvas, person, anatomy)
     worn.flower(canvas, person, anatomy)
     light(canvas, person)
+    film(canvas, person)
     return canvas
 
 
 def backdrop(canvas: Canvas, person: Person) -> None:
     """A plain studio, a meadow under the sky with a sun, or a room with a papered wall."""
-    outdoor, indoor = person.belongs("background", "outdoor"), person.belongs("background", "indoor")
+    outdoor, indoor = (
+        person.belongs("background", "outdoor"),
+        person.belongs("background", "indoor"),
+    )
     colour = choose(outdoor, person.pick("backdrop_colour", SKIES), _plain(person, indoor))
     colour = shaded(colour, person.between("backdrop_shade", 0.9, 1.05))
     canvas.pixels += colour * (1.0 - (canvas.y * 0.08))[:, None]
@@ -80,6 +97,34 @@ def light(canvas: Canvas, person: Person) -> None:
     tilt_y = canvas.y * person.between("light_y", -0.09, 0.09)
     gain = (tilt_x + tilt_y + 1.0) * person.between("exposure", 0.88, 1.06)
     canvas.pixels *= gain[:, None]
+
+
+def film(canvas: Canvas, person: Person) -> None:
+    """Haze that washes the colours out, and the grain of the film.
+
+    Both make the evidence of every attribute faint in some pictures. A network that has seen two
+    attributes go together then falls back on the other one, as networks on photographs do.
+    """
+    contrast = person.between("contrast", *CONTRAST)[:, None]
+    canvas.pixels *= contrast
+    canvas.pixels += (1.0 - contrast) * HAZE
+    strength = person.between("grain", *GRAIN)[:, None]
+    canvas.pixels += _grain(canvas, person) * strength
+
+
+def _grain(canvas: Canvas, person: Person) -> Tensor:
+    """A window of one large tile of noise, at a random place: [B, 3, S, S] around 0."""
+    place = (person.noise[:, SLOTS["grain_place"]] * GRAIN_TILE**2).to(torch.int64)
+    windows = _grain_tile(place.device).unfold(1, canvas.size, 1).unfold(2, canvas.size, 1)
+    return windows[:, place // GRAIN_TILE, place % GRAIN_TILE].transpose(0, 1)
+
+
+@functools.cache
+def _grain_tile(device: torch.device) -> Tensor:
+    """Noise of triangular distribution on (−1, 1), the same for every dataset: [3, side, side]."""
+    side = GRAIN_TILE + MAX_SIZE
+    draws = uniforms(GRAIN_SEED, torch.arange(3 * side**2, device=device), 2)
+    return (draws[:, 0] + draws[:, 1] - 1.0).reshape(3, side, side)
 
 
 def _plain(person: Person, indoor: Tensor) -> Tensor:

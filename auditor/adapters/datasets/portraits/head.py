@@ -42,10 +42,11 @@ def hair_colour(person: Person) -> Tensor:
 def long_hair(canvas: Canvas, person: Person, colour: Tensor) -> None:
     """Hair that falls on the shoulders, behind neck and ears."""
     patch = canvas.patch(-0.62, -0.3, 0.62, 0.84)
-    bottom = person.between("hair_length", 0.66, 0.78)
+    bottom = person.between("hair_length", 0.48, 0.78)
     fall = box(patch.u, patch.v - bottom + 0.5, 0.54, 0.5, 0.16)
-    patch.paint("hair", fall, colour * 0.7, on=person.has("longhair"))
-    patch.paint("hair", fall + 0.035, colour * 0.92, on=person.has("longhair"))
+    on = person.has("longhair")
+    patch.paint("hair", fall, colour * 0.7, on=on)
+    patch.paint("hair", fall + 0.035, colour * 0.92, on=on)
 
 
 def hair(canvas: Canvas, person: Person, anatomy: Anatomy, colour: Tensor) -> None:
@@ -62,7 +63,9 @@ def ears(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> None
     """Ears end at the same height, small or big, so that earrings always hang free."""
     patch = canvas.patch(-0.66, -0.26, 0.66, 0.2)
     x, y = patch.u.abs() - anatomy.ear_x, patch.v - anatomy.ear_y
-    lobe = ellipse(x, y, person.choose("bigears", 0.14, 0.07), person.choose("bigears", 0.17, 0.085))
+    growth = person.between("ear_size", 0.85, 1.1)
+    half_width = person.choose("bigears", 0.135, 0.07) * growth
+    lobe = ellipse(x, y, half_width, person.choose("bigears", 0.17, 0.085))
     patch.paint("ears", lobe, skin * 0.66)
     patch.paint("ears", lobe + 0.03, skin * 0.94)
 
@@ -91,7 +94,8 @@ def fringe(canvas: Canvas, person: Person, anatomy: Anatomy, colour: Tensor) -> 
     oval = ellipse(patch.u, patch.v - 0.06, anatomy.face_width, anatomy.face_height - 0.02)
     wave = patch.u * 4.0
     wave = (wave - torch.round(wave)).abs()
-    locks = torch.maximum(oval, patch.v - anatomy.brow_y + 0.045 + wave * 0.08)
+    ends = anatomy.brow_y - person.between("fringe_length", 0.04, 0.075)
+    locks = torch.maximum(oval, patch.v - ends + wave * 0.08)
     patch.paint("hair", locks, colour * 0.8, on=person.has("bangs"))
     patch.paint("hair", locks + 0.025, colour, on=person.has("bangs"))
 
@@ -105,7 +109,7 @@ def cheeks(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
         spot,
         person.colours([BLUSH]),
         on=person.has("blush"),
-        opacity=person.between("blush_strength", 0.6, 0.8),
+        opacity=person.between("blush_strength", 0.5, 0.85),
     )
 
 
@@ -118,15 +122,28 @@ def beard(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     )
     inner = ellipse(patch.u, patch.v - 0.12, anatomy.face_width - 0.1, 0.3)
     whiskers = torch.maximum(torch.maximum(outer, -inner), 0.16 - patch.v)
-    patch.paint("beard", whiskers, person.pick("beard_colour", BEARDS), on=person.has("beard"))
+    patch.paint(
+        "beard",
+        whiskers,
+        person.pick("beard_colour", BEARDS),
+        on=person.has("beard"),
+        opacity=person.between("beard_density", 0.4, 1.0),
+    )
 
 
 def mustache(canvas: Canvas, person: Person) -> None:
     """A mustache between nose and mouth."""
     patch = canvas.patch(-0.2, 0.14, 0.2, 0.34)
     x = patch.u.abs()
-    shape = ellipse(x - 0.07, patch.v - 0.225 - x * 0.25, 0.09, 0.04)
-    patch.paint("mustache", shape, person.pick("beard_colour", BEARDS), on=person.has("mustache"))
+    thickness = person.between("mustache_size", 0.036, 0.05)
+    shape = ellipse(x - 0.07, patch.v - 0.225 - x * 0.25, 0.1, thickness)
+    patch.paint(
+        "mustache",
+        shape,
+        person.pick("beard_colour", BEARDS),
+        on=person.has("mustache"),
+        opacity=person.between("mustache_density", 0.5, 1.0),
+    )
 
 
 def eyes(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
@@ -150,15 +167,17 @@ def brows(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     """Thin or bushy brows, dark whatever the hair."""
     patch = canvas.patch(-0.34, -0.3, 0.34, -0.06)
     x, y = patch.u.abs() - anatomy.eye_x, patch.v - anatomy.brow_y
-    stroke = bow(x, y, 0.115, 0.03, person.choose("bushybrows", 0.042, 0.014))
+    thickness = person.choose("bushybrows", 0.042, 0.014) * person.between("brow_size", 0.8, 1.15)
+    stroke = bow(x, y, 0.115, 0.03, thickness)
     patch.paint("brows", stroke, person.colours([DARK]))
 
 
 def nose(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> None:
     """A small or a big nose, a little redder than the face."""
     patch = canvas.patch(-0.17, -0.06, 0.17, 0.24)
-    half_width = person.choose("bignose", 0.13, 0.04)
-    half_height = person.choose("bignose", 0.105, 0.045)
+    growth = person.between("nose_size", 0.9, 1.1)
+    half_width = person.choose("bignose", 0.14, 0.035) * growth
+    half_height = person.choose("bignose", 0.105, 0.045) * growth
     shape = ellipse(patch.u, patch.v - anatomy.nose_y, half_width, half_height)
     red = skin * person.colours([(0.95, 0.8, 0.76)])
     patch.paint("nose", shape, skin * 0.55)
@@ -170,14 +189,16 @@ def mouth(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> Non
     patch = canvas.patch(-0.24, 0.2, 0.24, 0.44)
     smiling = person.has("smiling")
     width = person.between("mouth_width", 0.95, 1.05) * person.choose("smiling", 0.2, 0.12)
-    bend = person.choose("smiling", -0.11, 0.015)
-    painted = shaded(person.pick("lip_colour", LIPS), torch.ones_like(width))
-    colour = choose(person.has("lipstick"), painted, skin * 0.55)
+    bend = person.choose("smiling", -0.1, 0.01) + person.between("mouth_bend", -0.02, 0.02)
+    natural, painted = skin * 0.55, person.pick("lip_colour", LIPS)
+    strength = person.between("lip_strength", 0.6, 1.0)[:, None]
+    painted = natural + (painted - natural) * strength
+    colour = choose(person.has("lipstick"), painted, natural)
+    # A smile opens downwards: its corners stay at the height of a closed mouth.
     y = patch.v - anatomy.mouth_y - person.choose("smiling", 0.05, 0.0)
-    lips = bow(patch.u, y, width, bend, person.choose("lipstick", 0.038, 0.028))
-    chord = bow(patch.u, y, width, bend, 0.0)
+    lips = bow(patch.u, y, width, bend, person.choose("lipstick", 0.038, 0.03))
     along = patch.u / width
-    teeth = torch.maximum(y - along * along * bend, -(y + 0.075))
-    teeth = torch.maximum(teeth, patch.u.abs() - width) - chord * 0.0
+    teeth = torch.maximum(y - along * along * bend, -0.075 - y)
+    teeth = torch.maximum(teeth, patch.u.abs() - width)
     patch.paint("mouth", teeth, person.colours([WHITE]), on=smiling)
     patch.paint("mouth", lips, colour)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.adapters.datasets.portraits.causal import Colour, Person
+from auditor.adapters.datasets.portraits.causal import Colour
 
 WHITE: Colour = (0.98, 0.98, 0.96)
 DARK: Colour = (0.13, 0.1, 0.12)
@@ -14,8 +14,8 @@ GOLD: Colour = (0.93, 0.75, 0.28)
 
 SKINS: tuple[Colour, ...] = ((0.98, 0.83, 0.72), (0.83, 0.62, 0.46), (0.52, 0.35, 0.26))
 """By the values of the group `skin`."""
-BLOND_HAIR: tuple[Colour, ...] = ((0.96, 0.83, 0.42), (0.92, 0.76, 0.36), (0.98, 0.88, 0.58))
-DARK_HAIR: tuple[Colour, ...] = ((0.16, 0.12, 0.12), (0.3, 0.18, 0.12), (0.38, 0.16, 0.1))
+BLOND_HAIR: tuple[Colour, ...] = ((0.96, 0.83, 0.42), (0.9, 0.74, 0.36), (0.82, 0.66, 0.36))
+DARK_HAIR: tuple[Colour, ...] = ((0.16, 0.12, 0.12), (0.3, 0.18, 0.12), (0.46, 0.3, 0.17))
 BEARDS: tuple[Colour, ...] = ((0.15, 0.11, 0.1), (0.27, 0.16, 0.1), (0.36, 0.15, 0.08))
 IRISES: tuple[Colour, ...] = ((0.3, 0.2, 0.12), (0.2, 0.42, 0.62), (0.24, 0.46, 0.3))
 LIPS: tuple[Colour, ...] = ((0.86, 0.08, 0.2), (0.75, 0.05, 0.3), (0.9, 0.16, 0.1))
@@ -28,7 +28,7 @@ SHIRTS: tuple[Colour, ...] = (
     (0.26, 0.45, 0.68), (0.36, 0.56, 0.42), (0.56, 0.38, 0.58), (0.7, 0.42, 0.34),
     (0.3, 0.52, 0.56), (0.42, 0.42, 0.48),
 )  # fmt: skip
-TIES: tuple[Colour, ...] = ((0.85, 0.16, 0.18), (0.96, 0.62, 0.1), (0.2, 0.16, 0.42))
+TIES: tuple[Colour, ...] = ((0.8, 0.2, 0.22), (0.9, 0.62, 0.2), (0.24, 0.2, 0.42), (0.2, 0.36, 0.3))
 PEARLS: tuple[Colour, ...] = ((0.98, 0.96, 0.88), (0.98, 0.84, 0.4))
 EARRINGS: tuple[Colour, ...] = ((0.1, 0.8, 0.8), (0.98, 0.3, 0.62), (0.36, 0.9, 0.36))
 BADGES: tuple[Colour, ...] = ((0.92, 0.16, 0.2), (0.1, 0.42, 0.85), (0.98, 0.72, 0.1))
@@ -42,7 +42,6 @@ WALLS: tuple[Colour, ...] = ((0.86, 0.76, 0.62), (0.7, 0.78, 0.68), (0.84, 0.7, 
 def shaded(colour: Tensor, shade: Tensor) -> Tensor:
     """The colour [B, 3, 1, 1] times a brightness [B, 1, 1]."""
     return (colour * shade[:, None]).clamp_(0.0, 1.0)
-
 
 
 def choose(mask: Tensor, present: Tensor, absent: Tensor) -> Tensor:

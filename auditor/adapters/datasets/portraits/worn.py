@@ -26,18 +26,19 @@ def glasses(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     patch = canvas.patch(-0.4, -0.24, 0.4, 0.2)
     x, y = patch.u.abs() - anatomy.eye_x, patch.v - anatomy.eye_y - 0.01
     radius = person.between("frame_size", 0.135, 0.15)
-    ring = disc(x, y, radius).abs() - 0.021
+    ring = disc(x, y, radius).abs() - person.between("frame_weight", 0.013, 0.022)
     bridge = box(patch.u, y, anatomy.eye_x - radius, 0.02, 0.0)
     temple = box(x - 0.2, y, 0.07, 0.018, 0.0)
     frame = torch.minimum(torch.minimum(ring, bridge), temple)
     colour = person.pick("frame_colour", FRAMES)
-    patch.paint("glasses", frame, colour, on=person.has("glasses"))
+    strength = person.between("frame_strength", 0.5, 1.0)
+    patch.paint("glasses", frame, colour, on=person.has("glasses"), opacity=strength)
 
 
 def hat(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     """A crown with a band, and a brim that ends above the fringe."""
     patch = canvas.patch(-0.66, -1.0, 0.66, -0.3)
-    height = person.between("hat_height", 0.16, 0.2)
+    height = person.between("hat_height", 0.11, 0.2)
     crown = box(patch.u, patch.v + 0.44 + height, anatomy.face_width - 0.04, height, 0.12)
     brim = box(patch.u, patch.v + 0.43, anatomy.face_width + 0.2, 0.05, 0.05)
     band = torch.maximum(crown, -0.56 - patch.v)
@@ -51,19 +52,22 @@ def earrings(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     """Bright drops below both ears, in front of any hair."""
     patch = canvas.patch(-0.6, 0.08, 0.6, 0.36)
     x, y = patch.u.abs() - anatomy.ear_x - 0.02, patch.v - 0.215
-    drop, on = disc(x, y, 0.075), person.has("earrings")
-    patch.paint("earrings", drop, person.colours([DARK]), on=on)
-    patch.paint("earrings", drop + 0.024, person.pick("earring_colour", EARRINGS), on=on)
+    drop = disc(x, y, person.between("earring_size", 0.05, 0.07))
+    on = person.has("earrings")
+    patch.paint("earrings", drop - 0.01, person.colours([DARK]), on=on, opacity=0.5)
+    patch.paint("earrings", drop, person.pick("earring_colour", EARRINGS), on=on)
 
 
 def flower(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     """A blossom at the temple, over hair and hat."""
     patch = canvas.patch(0.22, -0.52, 0.66, -0.1)
     x, y = patch.u - anatomy.face_width - 0.04, patch.v + 0.3
+    growth = person.between("flower_size", 0.65, 1.0)
+    x, y = x / growth, y / growth
     petals = disc(x - PETALS[0][0], y - PETALS[0][1], 0.07)
     for across, down in PETALS[1:]:
         petals = torch.minimum(petals, disc(x - across, y - down, 0.07))
-    on = person.has("flower")
+    petals, on = petals * growth, person.has("flower")
     patch.paint("flower", petals - 0.012, person.colours([DARK]), on=on, opacity=0.6)
     patch.paint("flower", petals, person.pick("flower_colour", FLOWERS), on=on)
-    patch.paint("flower", disc(x, y, 0.045), person.colours([GOLD]), on=on)
+    patch.paint("flower", disc(x, y, 0.045) * growth, person.colours([GOLD]), on=on)
