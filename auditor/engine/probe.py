@@ -107,7 +107,7 @@ def peak_bytes(module: nn.Module, device: torch.device, work: Work) -> int:
     weights = [*module.parameters(), *module.buffers()]
     with LiveBytes() as live:
         work()
-    return live.peak + sum(each.numel() * each.element_size() for each in weights)
+    return int(live.peak) + sum(each.numel() * each.element_size() for each in weights)
 
 
 @final

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from auditor.adapters.datasets.protocol import Dataset
 from auditor.adapters.models.open import start_network
-from auditor.adapters.models.preprocess import normalise
 from auditor.adapters.models.training import fit
 from auditor.catalog import AuditSpec
 from auditor.engine.device import describe
@@ -147,24 +146,27 @@ def fit_now(
     network = start_network(model, targets.num_targets)
     refuse_missing_layers(network, layers)
     images = load_split(dataset, model, labels, spec.engine.max_unreadable, progress)
-    kept = torch.tensor(images.kept, dtype=torch.int64)
-    steps = model.recipe.epochs * -(-len(images.kept) // model.recipe.batch_size)
-    with progress.step(f"train {model.network.name}", steps, "steps") as advance:
+    title = f"train {model.network.name}"
+    with progress.step(title, model.recipe.epochs, "epochs") as advance:
         fit(
             network,
             images.pixels,
-            targets.values[kept],
+            targets.values[list(images.kept)],
             model.recipe,
-            normalise=lambda pixels: normalise(pixels, model.preprocess, torch.float32),
-            trainable=head_of(network, model),
+            preprocess=model.preprocess,
             device=device,
-            progress=lambda _done, _all, _loss: advance(1),
+            head=fitted_head(model),
+            on_epoch=lambda: advance(1),
         )
     return keep_network(path, network, device, images.quarantined)
 
 
-def head_of(network: nn.Module, model: TrainedModel) -> list[nn.Parameter] | None:
-    """The parameters that are fitted; None for all of them."""
+def fitted_head(model: TrainedModel) -> str | None:
+    """The layer that is fitted alone; None for the whole network.
+
+    Raises:
+        PlanError: the recipe contradicts itself.
+    """
     if not model.freeze_backbone:
         return None
     if model.replace_head is None:
@@ -172,7 +174,12 @@ def head_of(network: nn.Module, model: TrainedModel) -> list[nn.Parameter] | Non
             "`freeze_backbone` leaves nothing to fit without `replace_head`",
             hint="name the last linear layer under `model.replace_head`",
         )
-    return list(network.get_submodule(model.replace_head).parameters())
+    if model.recipe.augment:
+        raise PlanError(
+            "images are not augmented for a frozen backbone: its features are computed once",
+            hint="set `model.recipe.augment: false`, or `model.freeze_backbone: false`",
+        )
+    return model.replace_head
 
 
 def keep_network(
