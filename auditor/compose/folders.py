@@ -130,11 +130,12 @@ class SpecFolder(ConfigSource):
         return sorted(path.stem for path in folder.glob("*.yaml"))
 
     def load_config(self, config_path: str) -> ConfigResult:
-        node = self.read(config_path)
+        """The defaults list of a file: all that Hydra needs to choose the files to compose."""
+        defaults = self.read(config_path).child("defaults")
         return ConfigResult(
             provider=self.provider,
             path=self.path,
-            config=OmegaConf.create(node.mapping()),
+            config=OmegaConf.create({"defaults": defaults.plain()} if defaults else {}),
             header={"package": self.packages[config_path]},
         )
 

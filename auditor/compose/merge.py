@@ -6,7 +6,6 @@ merges them. Nothing of Hydra's global state, plugins or search path is used.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -73,27 +72,24 @@ def choose(
     A group that no defaults list names is added by choosing it, and a deletion that matches no
     default deletes a value.
     """
-    with warnings.catch_warnings():
-        # A defaults list without `_self_` is fine: the file itself then comes last.
-        warnings.filterwarnings("ignore", message=".*Defaults list is missing `_self_`.*")
-        try:
-            wanted = [plainly(override) for override in overrides]
+    try:
+        wanted = [plainly(override) for override in overrides]
+        chosen, defaults = defaults_list(repository, spec, wanted)
+        unused = {key for key, meta in chosen.override_metadata.items() if not meta.used}
+        deletions = {key for key, gone in chosen.deletions.items() if not gone.used}
+        if unused:
+            wanted = [added(o) if o.get_key_element() in unused else o for o in wanted]
             chosen, defaults = defaults_list(repository, spec, wanted)
-            unused = {key for key, meta in chosen.override_metadata.items() if not meta.used}
-            deletions = {key for key, gone in chosen.deletions.items() if not gone.used}
-            if unused:
-                wanted = [added(o) if o.get_key_element() in unused else o for o in wanted]
-                chosen, defaults = defaults_list(repository, spec, wanted)
-        except RecursionError as error:
-            raise SpecError(
-                f"{spec.label} cannot be composed", problems=cycle(repository, spec)
-            ) from error
-        except MissingConfigException as error:
-            raise missing(repository, spec, overrides, error) from error
-        except (HydraException, ValueError) as error:
-            raise SpecError(
-                f"{spec.label} cannot be composed", problems=[refused(repository, spec, error)]
-            ) from error
+    except RecursionError as error:
+        raise SpecError(
+            f"{spec.label} cannot be composed", problems=cycle(repository, spec)
+        ) from error
+    except MissingConfigException as error:
+        raise missing(repository, spec, overrides, error) from error
+    except (HydraException, ValueError) as error:
+        raise SpecError(
+            f"{spec.label} cannot be composed", problems=[refused(repository, spec, error)]
+        ) from error
     remaining = [o for o in wanted if o.is_delete() and o.get_key_element()[1:] in deletions]
     return defaults, [*chosen.config_overrides, *remaining]
 

@@ -58,6 +58,8 @@ def loosened(schema: Schema) -> Schema:
     if members is not None:
         # Parts of a mapping fit several kinds at once as long as nothing says which it is.
         kept["anyOf"] = members
+    if "patternProperties" in kept:
+        kept.setdefault("additionalProperties", False)
     for key, value in list(kept.items()):
         if key == "properties" and isinstance(value, dict):
             kept[key] = {name: admitting(untitled(part)) for name, part in value.items()}

@@ -177,6 +177,8 @@ def syntax(error: yaml.YAMLError, label: str, text: str) -> Problem:
         mark = error.problem_mark or error.context_mark
         message = " ".join(part for part in (error.context, error.problem) if part)
         hint = "indent with spaces, not tabs" if "'\\t'" in message else error.note
+        if mark and "${" in "".join(text.splitlines()[mark.line : mark.line + 1]):
+            hint = "inside { } and [ ], put quotes around a value with `${…}`"
         location = Location(label, mark.line + 1, mark.column + 1) if mark else None
         return Problem(f"YAML syntax: {message}", location=location, hint=hint)
     if isinstance(error, yaml.reader.ReaderError):

@@ -77,7 +77,7 @@ class RelationshipsSpec(SpecModel):
     divergence: DivergenceSpec = DivergenceSpec()
     """The histogram estimator of the divergence."""
     sampling: SamplingSpec = SamplingSpec()
-    """How many images are looked at."""
+    """How many images are looked at, and when that is enough."""
     cut: float = Field(default=0.2, gt=0.0, lt=1.0)
     """|m - μ| above the cut breaks a rule (the paper's 0.2)."""
     presence_cut: float = Field(default=0.2, gt=0.0, lt=1.0)
