@@ -48,7 +48,7 @@ class Problem:
     def __str__(self) -> str:
         override = "" if self.source == "file" else f"override {self.source}"
         head = "  ".join(part for part in (str(self.location or override), self.path) if part)
-        message = self.message if self.value is None else f"{self.message}, not {self.value}"
+        message = self.message if self.value is None else f"{self.message} (got {self.value})"
         return "\n    ".join(line for line in (head, message, self.hint) if line)
 
 
