@@ -58,7 +58,7 @@ def confidence_sequence(
     # Sums of squares cancel: a constant sequence must not get a negative variance.
     variance = np.maximum(second / safe - mean**2, 0.0) * safe / (safe - 1)
     if method == "asymptotic":
-        half = np.sqrt(variance) * _mixture_radius(safe, alpha, tight_at)
+        half = np.sqrt(variance / safe) * standard_errors(safe, alpha=alpha, tight_at=tight_at)
     else:
         log_term = np.log(4 * safe * (safe + 1) / alpha)
         half = np.sqrt(2 * variance * log_term / safe) + 7 * 2.0 * log_term / (3 * (safe - 1))
@@ -66,12 +66,18 @@ def confidence_sequence(
     return Bounds(np.maximum(mean - half, -1.0), np.minimum(mean + half, 1.0))
 
 
-def median_bounds(bounds: Bounds) -> tuple[float, float]:
-    """Interval of the median of means: the median of the lows and the median of the highs.
+def standard_errors(count: ArrayLike, *, alpha: float, tight_at: int = 512) -> Floats:
+    """How many standard errors an asymptotic interval reaches to hold at all sample sizes at once.
 
-    It holds wherever all the intervals hold together, for the median is monotone in every value.
+    √(2 (x + 1) / x · ln(√(x + 1) / α)) with x = nρ². Besides means it serves every estimate that is
+    asymptotically linear, such as a difference of a mean and a median of means, with a standard
+    error from the bootstrap.
     """
-    return float(np.median(bounds.low)), float(np.median(bounds.high))
+    # Minimising over x at n = tight_at gives x - ln(1 + x) = -2 ln α, solved by Lambert's W.
+    best = -float(np.real(lambertw(-(alpha**2) / math.e, -1))) - 1
+    x = np.asarray(count, dtype=np.float64) * best / tight_at
+    result: Floats = np.sqrt(2 * (x + 1) / x * np.log(np.sqrt(x + 1) / alpha))
+    return result
 
 
 def distance_bounds(bounds: Bounds, centre_low: ArrayLike, centre_high: ArrayLike) -> Bounds:
@@ -100,11 +106,3 @@ def decide(bounds: Bounds, *, cut: float, zone: float) -> tuple[Decision, ...]:
         return "below" if below else "open"
 
     return tuple(name(a, b) for a, b in zip(sure_above, sure_below, strict=True))
-
-
-def _mixture_radius(n: Floats, alpha: float, tight_at: int) -> Floats:
-    # Minimising the radius over x = nρ² gives x - ln(1 + x) = -2 ln α, solved by Lambert's W.
-    spread = (-float(np.real(lambertw(-(alpha**2) / math.e, -1))) - 1) / tight_at
-    x = n * spread
-    result: Floats = np.sqrt(2 * (x + 1) / (n * x) * np.log(np.sqrt(x + 1) / alpha))
-    return result

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from auditor.audits.relationships.evidence import LEVEL, Evidence, measured
-from auditor.audits.relationships.expectations import expectation, pair_names, seen_enough
+from auditor.audits.relationships.expectations import expectation, pair_names
 from auditor.audits.relationships.findings import all_findings
 from auditor.audits.relationships.judged import Judged, judge_pairs, suspicion_order
 from auditor.audits.relationships.modes import Mode, candidates, top_drops
@@ -83,8 +83,7 @@ def assemble(evidence: Evidence, *, num_units: int, mask_sizes: dict[str, int]) 
 def stopped_because(evidence: Evidence) -> Stopped:
     """Why sampling ended."""
     spec, available = evidence.spec, evidence.context.num_available[evidence.spec.split]
-    sequential = spec.sampling.method == "sequential"
-    if sequential and seen_enough(spec, evidence.context, evidence.seen, evidence.num_images):
+    if spec.sampling.method == "sequential" and evidence.decided:
         return "all_decided"
     limit = spec.sampling.max_images
     return "max_images" if limit is not None and limit < available else "all_images"

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.audits.relationships.expectations import Moments, moments
+from auditor.audits.relationships.expectations import (
+    Moments,
+    moments,
+    replicates,
+    seen_enough,
+)
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.audits.relationships.states import AccuracyState, CosineState, LabelState
 from auditor.context import Context
 from auditor.measure.association import NormalEquations, standardised_coefficients
-from auditor.measure.bootstrap import BootstrapSums, replicate_means
 from auditor.measure.classification import Hits, balanced_accuracy
 from auditor.measure.intervals import Interval
 from auditor.results.estimate import Estimate
@@ -36,6 +40,7 @@ class Evidence:
         without: Images of each pair whose gradients have no direction [P].
         histograms: Counts of the cosine [P, bins].
         replicates: Bootstrap means of the cosine [R, P].
+        decided: Whether a sequential sample may stop here.
         mined_cells: Mined images per pair and labels [n, n, 2, 2].
         num_mined: Mined images with labels.
         num_confirming: Confirming images.
@@ -54,6 +59,7 @@ class Evidence:
     without: Counts
     histograms: Counts
     replicates: Floats
+    decided: bool
     mined_cells: Counts
     num_mined: int
     num_confirming: int
@@ -80,7 +86,6 @@ def gather(
     accuracy: AccuracyState,
 ) -> Evidence:
     """Turn merged states into arrays."""
-    sums = BootstrapSums(cosines.replicate_weight, cosines.replicate_total)
     num_confirming = int(accuracy.num_images)
     equations = NormalEquations(
         accuracy.num_images, accuracy.inner, accuracy.cross, accuracy.squares
@@ -92,7 +97,8 @@ def gather(
         num_images=int(cosines.num_images),
         without=cosines.without.numpy(),
         histograms=cosines.histogram.numpy(),
-        replicates=replicate_means(sums).numpy(),
+        replicates=replicates(cosines),
+        decided=seen_enough(spec, context, cosines),
         mined_cells=labels.cells.numpy(),
         num_mined=int(labels.num_images),
         num_confirming=num_confirming,

@@ -6,7 +6,6 @@ decide alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -16,13 +15,14 @@ from numpy.typing import NDArray
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.audits.relationships.states import CosineState
 from auditor.context import Context, Relation, Rule
+from auditor.measure.bootstrap import BootstrapSums, replicate_means
 from auditor.measure.sequential import (
     Bounds,
     Decision,
     confidence_sequence,
     decide,
     distance_bounds,
-    median_bounds,
+    standard_errors,
 )
 
 Floats = NDArray[np.float64]
@@ -77,6 +77,12 @@ def moments(state: CosineState) -> Moments:
     """Moments of all pairs."""
     arrays = (state.count, state.total, state.squares)
     return Moments(*(array.double().numpy() for array in arrays))
+
+
+def replicates(state: CosineState) -> Floats:
+    """Bootstrap means of all pairs [R, P]."""
+    sums = BootstrapSums(state.replicate_weight, state.replicate_total)
+    return replicate_means(sums).numpy()
 
 
 def pair_names(context: Context) -> tuple[tuple[int, int], ...]:
@@ -142,62 +148,88 @@ def expectation(pool: RelationPool, seen: Moments, pair: int | None = None) -> E
     return Expectation(float(mean), float(np.sqrt(variance)))
 
 
-def decisions(spec: RelationshipsSpec, context: Context, seen: Moments) -> dict[int, Decision]:
+def decisions(
+    spec: RelationshipsSpec, context: Context, seen: Moments, replicates: Floats
+) -> dict[int, Decision]:
     """For every rule with an expectation, on which side of the cut |m - μ| lies.
 
     The intervals hold together, for all rules and all numbers of images, at the level of the spec:
-    each pair has its share of the error (Bonferroni). μ has an interval as well.
+    each pair has its share of the error (Bonferroni).
+
+    Args:
+        spec: The audit's spec.
+        context: Its rules and relations.
+        seen: Moments of the cosine per pair.
+        replicates: Bootstrap means of the cosine [R, P].
     """
     pools = relation_pools(spec, context, seen)
-    num_rules = max(1, sum(pool.num_rules for pool in pools.values()))
-    bounds = confidence_sequence(
-        seen.count,
-        seen.total,
-        seen.squares,
-        method=spec.sampling.interval,
-        alpha=(1 - spec.sampling.level) / num_rules,
-    )
+    alpha = (1 - spec.sampling.level) / max(1, sum(pool.num_rules for pool in pools.values()))
     found: dict[int, Decision] = {}
     for pool in pools.values():
         if pool.reason is not None or not pool.pairs:
             continue
-        pairs = list(pool.pairs)
-        low, high = _expected_bounds(pool, seen, bounds)
-        own = Bounds(bounds.low[pairs], bounds.high[pairs])
-        distances = distance_bounds(own, low, high)
+        if spec.sampling.interval == "asymptotic":
+            distances = _asymptotic_distances(pool, seen, replicates, alpha)
+        else:
+            distances = _exact_distances(pool, seen, alpha)
         sides = decide(distances, cut=spec.cut, zone=spec.sampling.zone)
-        found |= dict(zip(pairs, sides, strict=True))
+        found |= dict(zip(pool.pairs, sides, strict=True))
     return found
 
 
-def seen_enough(spec: RelationshipsSpec, context: Context, seen: Moments, num_images: int) -> bool:
+def seen_enough(spec: RelationshipsSpec, context: Context, state: CosineState) -> bool:
     """Whether every rule that can be decided is decided, or lies inside its zone."""
-    if num_images < spec.sampling.min_images:
+    if int(state.num_images) < spec.sampling.min_images:
         return False
-    sides = decisions(spec, context, seen)
+    seen = moments(state)
+    sides = decisions(spec, context, seen, replicates(state))
     # A pair without a single cosine, such as one of a dead output, is not worth waiting for.
     waiting = [k for k in ruled_pairs(context) if 0 < seen.count[k] < spec.min_images]
     return not waiting and "open" not in sides.values()
 
 
-def _expected_bounds(pool: RelationPool, seen: Moments, bounds: Bounds) -> tuple[Floats, Floats]:
-    """Interval of μ for every pair of the pool; it holds wherever those of all pairs do."""
-    size = len(pool.pairs)
-    if pool.relation.mean is not None and pool.source == "declared":
-        mean = np.full(size, pool.relation.mean)
-        return mean, mean
+def _asymptotic_distances(
+    pool: RelationPool, seen: Moments, replicates: Floats, alpha: float
+) -> Bounds:
+    """Intervals of |m - μ| from the bootstrap's standard error of m - μ itself.
+
+    m and μ come from the same images and err together, and a median of many means hardly errs at
+    all: intervals for each of them, put together, would be far too wide.
+    """
     pairs = list(pool.pairs)
-    own = Bounds(bounds.low[pairs], bounds.high[pairs])
+    drawn = replicates[:, pairs]
+    centres = _centres(pool, drawn, seen.count[pairs])
+    centre = _centres(pool, seen.mean[None, pairs], seen.count[pairs])[0]
+    error = (drawn - centres).std(0, ddof=1)
+    half = error * standard_errors(seen.count[pairs], alpha=alpha)
+    difference = seen.mean[pairs] - centre
+    zero = np.zeros(len(pairs))
+    return distance_bounds(Bounds(difference - half, difference + half), zero, zero)
+
+
+def _exact_distances(pool: RelationPool, seen: Moments, alpha: float) -> Bounds:
+    """Intervals of |m - μ| that hold at every sample size: those of all means, put together."""
+    pairs = list(pool.pairs)
+    own = confidence_sequence(
+        seen.count[pairs],
+        seen.total[pairs],
+        seen.squares[pairs],
+        method="bernstein",
+        alpha=alpha,
+    )
+    # Every centre is monotone in every mean, so the ends of the means give its ends.
+    low, high = (_centres(pool, end[None], seen.count[pairs])[0] for end in own)
+    return distance_bounds(own, low, high)
+
+
+def _centres(pool: RelationPool, means: Floats, count: Floats) -> Floats:
+    """μ for every pair of the pool, from rows of pair means [K, pairs]."""
+    if pool.relation.mean is not None and pool.source == "declared":
+        return np.full_like(means, pool.relation.mean)
     if pool.source == "robust":
-        low, high = median_bounds(own)
-        return np.full(size, low), np.full(size, high)
-    weight = seen.count[pairs]
-    return _weighted(pool, weight, own.low), _weighted(pool, weight, own.high)
-
-
-def _weighted(pool: RelationPool, weight: Floats, ends: Sequence[float] | Floats) -> Floats:
-    values = np.asarray(ends) * weight
+        return np.broadcast_to(np.median(means, axis=1, keepdims=True), means.shape)
+    values = means * count
+    total = values.sum(1, keepdims=True)
     if pool.source == "leave_one_out":
-        result: Floats = (values.sum() - values) / (weight.sum() - weight)
-        return result
-    return np.full(len(weight), values.sum() / weight.sum())
+        return (total - values) / (count.sum() - count)
+    return np.broadcast_to(total / count.sum(), means.shape)

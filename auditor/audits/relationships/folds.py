@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from auditor.audits.relationships.expectations import moments, seen_enough
+from auditor.audits.relationships.expectations import seen_enough
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.audits.relationships.states import (
     AccuracyState,
@@ -76,7 +76,7 @@ class Cosines:
 
     def enough(self, state: CosineState) -> bool:
         """Whether every rule is decided."""
-        return seen_enough(self.spec, self.context, moments(state), int(state.num_images))
+        return seen_enough(self.spec, self.context, state)
 
 
 @final

@@ -83,7 +83,7 @@ def judge_pairs(evidence: Evidence) -> Judged:
         testable=testable,
         scores=scores,
         adjusted=dict(zip(tested, adjusted, strict=True)),
-        sides=decisions(spec, context, seen),
+        sides=decisions(spec, context, seen, evidence.replicates),
     )
 
 

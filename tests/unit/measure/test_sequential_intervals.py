@@ -11,7 +11,7 @@ from auditor.measure.sequential import (
     confidence_sequence,
     decide,
     distance_bounds,
-    median_bounds,
+    standard_errors,
 )
 
 LOOKS = np.arange(64, 4001, 16)
@@ -80,9 +80,21 @@ def test_distances_follow_from_both_intervals() -> None:
     assert found.high == pytest.approx([0.4, 0.52, 0.1])
 
 
-def test_the_median_lies_between_the_median_ends() -> None:
-    generator = np.random.default_rng(7)
-    means = generator.normal(size=31)
-    noise = generator.uniform(0, 0.2, (2, 31))
-    low, high = median_bounds(Bounds(means - noise[0], means + noise[1]))
-    assert low <= np.median(means) <= high
+def test_a_bootstrap_standard_error_serves_a_distance_from_a_median() -> None:
+    """Coverage of m - median(m) at all looks, with errors from a Poisson bootstrap."""
+    generator = np.random.default_rng(9)
+    means = np.linspace(-0.3, 0.3, 7)
+    truth = means - np.median(means)
+    missed = 0
+    for _ in range(150):
+        values = generator.normal(means, 0.15, (1500, 7)) + generator.normal(0, 0.1, (1500, 1))
+        weights = generator.poisson(1.0, (100, 1500))
+        for n in range(100, 1501, 100):
+            drawn = weights[:, :n] @ values[:n] / weights[:, :n].sum(1, keepdims=True)
+            error = (drawn - np.median(drawn, axis=1, keepdims=True)).std(0, ddof=1)
+            found = values[:n].mean(0)
+            half = error * standard_errors(n, alpha=0.05 / 7)
+            if (np.abs(found - np.median(found) - truth) > half).any():
+                missed += 1
+                break
+    assert missed / 150 <= 0.06
