@@ -8,6 +8,7 @@ styles, so that the screen's dark scheme can replace them and no inline style ne
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from typing import Any
 from xml.etree import ElementTree
@@ -49,6 +50,9 @@ STYLE: dict[Any, Any] = {
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 FAMILY = "'Source Sans 3', 'DejaVu Sans', sans-serif"
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that XML cannot hold; a title may."""
+
 DROPPED = {f"{{{SVG}}}metadata", f"{{{SVG}}}style"}
 
 ElementTree.register_namespace("", SVG)
@@ -81,7 +85,7 @@ NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 def cleaned(source: str, drawing: Drawing, prefix: str) -> str:
     """Only shapes and text: no metadata, no style sheet, styles as attributes, own ids."""
-    root = ElementTree.fromstring(source)
+    root = ElementTree.fromstring(FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", source))
     for parent in root.iter():
         for child in [c for c in parent if c.tag in DROPPED]:
             parent.remove(child)

@@ -35,8 +35,8 @@ WORDS = (
     ),
     (
         "Heat map",
-        "A picture of where in an example image the model finds what speaks for an attribute: the "
-        "darker the colour, the stronger.",
+        "Shows which parts of an example picture count for an attribute, whether they speak for or "
+        "against it: the darker the colour, the more they count.",
     ),
     (
         "Inconclusive",

@@ -56,7 +56,8 @@ def heat_uri(heat: NDArray[np.float32], backdrop: Image.Image | None) -> str:
     """A heat map as a PNG data URI, over a pale grey version of the picture where it may show.
 
     Args:
-        heat: [h, w], any scale and sign; what counts is the size relative to the largest.
+        heat: [h, w], any scale and sign; what speaks for and against counts alike, relative to
+            the largest.
         backdrop: The picture it belongs to.
     """
     strength = np.abs(heat.astype(np.float32))

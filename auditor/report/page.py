@@ -13,7 +13,7 @@ Page
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from auditor.audits.relationships.section import RelationshipsSection
@@ -224,10 +224,8 @@ def tally_sentence(findings: Sequence[Finding]) -> str:
 
 def make_summary(run: Run, review: ReviewBlock) -> Summary:
     record = run.record
-    shown = worst_first(run.findings)
-    actions = tuple(
-        dict.fromkeys(sentence(plain(action)) for f in shown for action in f.actions[:1])
-    )
+    shown = worst_first(failing(run))
+    actions = common_first(sentence(plain(action)) for f in failing(run) for action in f.actions)
     titles = {audit.id: plain(audit.title) for audit in record.audits}
     missed = [rule for rule in record.policy if rule.verdict not in {"pass", "warn"}]
     return Summary(
@@ -248,8 +246,8 @@ def make_summary(run: Run, review: ReviewBlock) -> Summary:
         policy=tuple(
             PolicyRow(
                 rule=plain(rule.name.replace("_", " ").replace(":", ": ")),
-                target=sentence(plain(rule.target)),
-                value=sentence(plain(rule.value)),
+                target=plain(rule.target),
+                value=plain(rule.value),
                 badge=badge(rule.verdict),
             )
             for rule in record.policy
@@ -264,11 +262,9 @@ def reasons(run: Run, missed: int) -> list[str]:
     if run.record.failure:
         found.append(sentence(plain(run.record.failure)))
     if missed:
-        of = counted(len(run.record.policy), "target")
-        found.append(
-            f"{spelt(missed).capitalize()} of {of} of the policy "
-            f"{'is' if missed == 1 else 'are'} not met."
-        )
+        are = "is" if missed == 1 else "are"
+        demanded = spelt(len(run.record.policy))
+        found.append(f"{sentence(spelt(missed))[:-1]} of {demanded} targets {are} not met.")
     found.append(tally_sentence(run.findings))
     return found
 
@@ -277,13 +273,18 @@ def more(number: int, one: str, where: str) -> str:
     return f"{counted(number, f'more {one}')} {where}." if number > 0 else ""
 
 
+def failing(run: Run) -> list[Finding]:
+    return [finding for finding in run.findings if finding.verdict in {"fail", "warn"}]
+
+
+def common_first(actions: Iterable[str]) -> tuple[str, ...]:
+    """Every action once, what most findings ask for first."""
+    return tuple(action for action, _ in Counter(actions).most_common())
+
+
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
-    """Failures and warnings, the gravest first, one per group of subjects."""
-    rank = {
-        (v, s): 3 * i + j for i, v in enumerate(("fail", "warn")) for j, s in enumerate(SEVERITIES)
-    }
-    listed = [f for f in findings if (f.verdict, f.severity) in rank]
-    listed.sort(key=lambda f: rank[f.verdict, f.severity])
+    """The gravest first, one per group of subjects."""
+    listed = sorted(findings, key=lambda f: (f.verdict != "fail", SEVERITIES.index(f.severity)))
     first = {(f.audit, f.subjects): f for f in reversed(listed)}
     return [f for f in listed if first[f.audit, f.subjects] is f]
 

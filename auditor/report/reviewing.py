@@ -61,7 +61,7 @@ def make_review(run: Run) -> ReviewBlock:
         decisions = parse_review(run.review.decode(), "review.yaml").findings
     except (SpecError, UnicodeDecodeError) as error:
         raise ArtifactError(
-            f"{run.paths.review} is not a review file: {error}",
+            f"{run.paths.review}: {error}",
             hint="Mend the review file that the spec names, then run `auditor report RUN`.",
         ) from error
     # Expiry counts from the run's own date: the report is a function of its directory alone.

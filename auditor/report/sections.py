@@ -40,10 +40,9 @@ def relationships_examples(run: Run, audit: str, result: RelationshipsResult) ->
     Raises:
         ArtifactError: images, maps and attributes do not belong together.
     """
-    if "heatmaps" not in run.array_names(audit) or "examples" not in run.table_names(audit):
+    if "examples" not in run.array_names(audit):
         return Examples()
-    arrays = run.arrays(audit, "heatmaps")
-    images = tuple(str(name) for name in run.table(audit, "examples").column("image").to_pylist())
+    arrays, images = run.arrays(audit, "examples"), run.image_names(audit)
     maps, present = arrays["maps"], arrays["present"]
     expected = (len(images), len(result.attributes))
     if maps.ndim != 4 or maps.shape[:2] != expected or present.shape != expected:

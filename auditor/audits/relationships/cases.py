@@ -35,6 +35,8 @@ from auditor.wording import (
 
 EXAMPLES_PER_CASE = 2
 
+NO_LOSS = "How the model does on the two combinations in which they come apart."
+
 NOTICEABLE = 0.1
 """Correlations weaker than this are called small."""
 
@@ -114,7 +116,7 @@ class Case:
     drawing: Drawing | None
     examples: tuple[tuple[Tile, ...], ...]
     cells: tuple[CellRow, ...]
-    cells_note: str
+    loss: str
     baselines: tuple[str, ...]
     actions: tuple[str, ...]
     ids: tuple[str, ...]
@@ -124,8 +126,9 @@ class Case:
 def make_case(reader: Reader, position: int, pair: PairResult, findings: Sequence[Finding]) -> Case:
     """One broken rule, from its pair and the findings about it."""
     rule = reader.rule(pair)
-    claims = list(dict.fromkeys(sentence(plain(f.claim)) for f in findings))
-    claims = claims or [fallback_claim(reader, pair)]
+    claims = {f.code: sentence(plain(f.claim)) for f in findings}
+    loss = claims.pop("FAILURE_MODE", NO_LOSS)
+    claim, *further = claims.values() or [fallback_claim(reader, pair)]
     severities: tuple[Severity, ...] = ("error", "warning", "note")
     found = {f.severity for f in findings}
     titles = reader.titles
@@ -135,14 +138,14 @@ def make_case(reader: Reader, position: int, pair: PairResult, findings: Sequenc
         anchor=f"{reader.audit}-{pair.a}-{pair.b}",
         title=sentence(reader.pair_title(pair)).removesuffix("."),
         severity=next((s for s in severities if s in found), "error"),
-        claim=claims[0],
-        further=tuple(claims[1:]),
+        claim=claim,
+        further=tuple(further),
         numbers=numbers(reader, pair),
         why=sentence(plain(rule.why)) if rule else "",
         drawing=figures.distribution(pair, reader.relation(pair), titles),
         examples=example_tiles(reader, pair),
         cells=tuple(cell_row(reader, pair, cell) for cell in pair.cells),
-        cells_note=cells_note(reader, pair),
+        loss=loss,
         baselines=baselines(reader, pair),
         actions=tuple(
             dict.fromkeys(sentence(plain(action)) for f in findings for action in f.actions)
@@ -219,8 +222,8 @@ def tiles(reader: Reader, pair: PairResult, row: int) -> tuple[Tile, ...]:
     heat = tuple(
         Tile(
             image=image,
-            alt=f"Heat map over the example picture: what speaks for {reader.titles[name]}.",
-            caption=f"for {reader.titles[name]}",
+            alt=f"Heat map: which parts of the example picture count for {reader.titles[name]}.",
+            caption=f"counts for {reader.titles[name]}",
             heat=reader.examples.maps[row, names.index(name)].astype(np.float32),
         )
         for name in (pair.a, pair.b)
@@ -257,17 +260,6 @@ def cell_row(reader: Reader, pair: PairResult, cell: CellResult) -> CellRow:
         interval=percent_interval(cell.accuracy) or plain(cell.accuracy.reason or ""),
         drop=points(drop.value),
         drop_interval=drop_interval,
-    )
-
-
-def cells_note(reader: Reader, pair: PairResult) -> str:
-    certain = [c for c in pair.cells if c.drop.low is not None and c.drop.low > 0]
-    if not certain:
-        return "No loss of accuracy could be shown on either combination." if pair.cells else ""
-    worst = max(certain, key=lambda cell: cell.drop.value or 0.0)
-    return (
-        f"Where it hurts: on pictures with {combination(reader, pair, worst.present)}, the model "
-        f"is less accurate than usual by {points(worst.drop.value)}."
     )
 
 

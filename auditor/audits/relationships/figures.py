@@ -95,6 +95,8 @@ def paint_graphs(
         axes.set_aspect("equal")
         axes.text(0, 2.0, heading, ha="center", va="center", weight="bold", size=10)
         paint_circle(axes, names, titles, edges)
+        if not edges:
+            axes.text(0, 0, "no relations", ha="center", va="center", size=9, color=SOFT)
 
 
 def paint_circle(

@@ -169,7 +169,7 @@ OPEN: frozenset[Verdict] = frozenset({"fail", "warn"})
 def by_pair(findings: Iterable[Finding]) -> dict[frozenset[str], list[Finding]]:
     found: dict[frozenset[str], list[Finding]] = {}
     for finding in findings:
-        if finding.verdict in OPEN:
+        if finding.verdict != "pass" and len(finding.subjects) == 2:
             found.setdefault(frozenset(finding.subjects), []).append(finding)
     return found
 
