@@ -84,12 +84,12 @@ def hits_in_words(limit: LimitSpec, hits: Sequence[Measured], num_measured: int)
     failing = hits[0].verdict == "fail"
     kind = "outside the limit" if failing else "undecided"
     example = max(hits, key=lambda one: excess(limit, one.estimate))
-    return f"{len(hits)} of {num_measured} {kind}, such as {in_words(example)}"
+    return f"{limit.metric}: {len(hits)} of {num_measured} {kind}, such as {in_words(example)}"
 
 
 def worst_in_words(limit: LimitSpec, measured: Sequence[Measured]) -> str:
     worst = max(measured, key=lambda one: excess(limit, one.estimate))
-    return f"all {len(measured)} inside; nearest to the limit is {in_words(worst)}"
+    return f"{limit.metric}: all {len(measured)} inside; nearest to the limit is {in_words(worst)}"
 
 
 def excess(limit: LimitSpec, estimate: Estimate) -> float:

@@ -136,37 +136,44 @@ def gate_outcome(
     standing = {finding.id: reviews.standing(finding) for finding in failing}
     unresolved = [finding for finding in failing if standing[finding.id] != "closed"]
     forbidden = [finding for finding in unresolved if fail_on and weighs(finding.severity, fail_on)]
-    warned = unresolved or [finding for finding in findings if finding.verdict == "warn"]
-    verdict: Verdict = "fail" if forbidden else "warn" if warned else "pass"
+    warnings = [finding for finding in findings if finding.verdict == "warn"]
+    verdict: Verdict = "fail" if forbidden else "warn" if unresolved or warnings else "pass"
     return PolicyOutcome(
         name="fail_on",
         target=f"no open finding of severity {at_least(fail_on)}"
         if fail_on
         else "findings alone never fail the run",
-        value="; ".join(gate_words(fail_on, forbidden, unresolved, standing)),
+        value="; ".join(
+            [
+                *open_words(fail_on, forbidden, len(unresolved) - len(forbidden)),
+                *([counted(len(warnings), "warning")] if warnings else []),
+                *review_words(list(standing.values())),
+            ]
+        ),
         verdict=verdict,
     )
 
 
-def gate_words(
-    fail_on: Severity | None,
-    forbidden: Sequence[Finding],
-    unresolved: Sequence[Finding],
-    standing: dict[str, Standing],
+def open_words(
+    fail_on: Severity | None, forbidden: Sequence[Finding], num_lighter: int
 ) -> Iterator[str]:
+    """What is open, in words: what the policy forbids first."""
     if fail_on:
-        yield counted(len(forbidden), "open finding") + named(forbidden)
-    lighter = len(unresolved) - len(forbidden)
-    if lighter:
-        yield f"{counted(lighter, 'finding')} that the policy does not forbid"
+        found = counted(len(forbidden), "open finding")
+        yield f"{found} of severity {at_least(fail_on)}{named(forbidden)}"
+    if num_lighter:
+        yield f"{counted(num_lighter, 'open finding')} that the policy does not forbid"
     elif not fail_on:
-        yield "no open finding"
-    kinds = list(standing.values())
-    if closed := kinds.count("closed"):
+        yield "no open findings"
+
+
+def review_words(standing: Sequence[Standing]) -> Iterator[str]:
+    """What review decisions did to findings, in words."""
+    if closed := standing.count("closed"):
         yield f"{closed} closed by review"
-    if stale := kinds.count("stale"):
+    if stale := standing.count("stale"):
         yield f"{stale} open again because the evidence changed since its review"
-    if expired := kinds.count("expired"):
+    if expired := standing.count("expired"):
         yield f"{expired} open again because its review decision expired"
 
 
@@ -176,11 +183,11 @@ def required_outcome(
     status = next((audit.status for audit in audits if audit.id == required), None)
     decided = [f for f in findings if f.audit == required and f.verdict != "inconclusive"]
     if status is None:
-        value = "the spec has no such audit"
+        value = f"the spec has no audit {required}"
     elif status != "ok":
-        value = f"it did not run ({status})"
+        value = f"{required} did not run ({status})"
     else:
-        value = f"it ran and decided {counted(len(decided), 'check')}"
+        value = f"{required} ran and decided {counted(len(decided), 'check')}"
     return PolicyOutcome(
         name=f"required:{required}",
         target=f"the audit {required} runs and decides something",
@@ -195,7 +202,8 @@ def decided_outcome(
     """The share of decided rules; without any rule, some other check must have been decided."""
     if num_rules:
         enough = num_decided >= min_decided * num_rules - 1e-9 * num_rules
-        value = f"{num_decided} of {counted(num_rules, 'rule')} ({num_decided / num_rules:.0%})"
+        share = f"{num_decided} of {counted(num_rules, 'rule')} ({num_decided / num_rules:.0%})"
+        value = f"{share} came to a decision"
     else:
         checks = sum(finding.verdict != "inconclusive" for finding in findings)
         enough = checks > 0

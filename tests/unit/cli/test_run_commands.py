@@ -9,42 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from auditor.cli import main as command_line
 from auditor.store.find import read_record
 
 MakeRun = Callable[..., Path]
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def auditor(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Done]:
-    """Run a command of the command line in this process."""
-
-    def call(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["auditor", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            command_line.main()
-        return Done(int(caught.value.code or 0), *capsys.readouterr())
-
-    return call
-
-
-Auditor = Callable[..., Done]
+Auditor = Callable[..., Any]
 
 
 def test_list_shows_runs_newest_first(auditor: Auditor, make_run: MakeRun) -> None:
@@ -78,7 +52,7 @@ def test_show_tells_verdict_policy_findings_and_metrics(
     done = auditor("show", "tiny")
     assert done.code == 0
     assert f"run: {run}" in done.out
-    assert "failed: 1 open finding: lipstick and smiling" in done.out
+    assert "failed: 1 open finding of severity error: lipstick and smiling" in done.out
     assert "not a crash" in done.out
     assert "relationships/BROKEN_RULE:lipstick~smiling" in done.out
     assert "0.6 [0.55, 0.65]" in done.out

@@ -131,7 +131,27 @@ def test_the_gate_speaks_plainly() -> None:
     found = judged(PolicySpec(), [finding(subjects=pair) for pair in pairs])
     assert outcome(found, "fail_on") == (
         "fail",
-        "4 open findings: a and b, c and d, e and f and 1 more",
+        "4 open findings of severity error: a and b, c and d, e and f and 1 more",
+    )
+
+
+def test_the_gate_tells_what_review_did() -> None:
+    closed, stale, light = (
+        finding(subjects=("a", "b")),
+        finding(subjects=("c", "d")),
+        finding("warn", subjects=("e", "f")),
+    )
+    decisions = {
+        closed.id: decision(closed),
+        stale.id: decision(stale).model_copy(update={"evidence_digest": "f" * 64}),
+    }
+    found = judged(
+        PolicySpec(), [closed, stale, light], reviews=Reviews(on=TODAY, decisions=decisions)
+    )
+    assert outcome(found, "fail_on") == (
+        "fail",
+        "1 open finding of severity error: c and d; 1 warning; 1 closed by review; "
+        "1 open again because the evidence changed since its review",
     )
 
 
@@ -174,7 +194,7 @@ def test_one_broken_limit_outweighs_undecided_ones() -> None:
     found = judged(PolicySpec(limits=LIMIT), findings)
     assert outcome(found, "limit:worst") == (
         "fail",
-        "1 of 3 outside the limit, such as 9 [8, 10] for c and d",
+        "robust_z: 1 of 3 outside the limit, such as 9 [8, 10] for c and d",
     )
 
 
@@ -187,7 +207,7 @@ def test_a_limit_can_single_out_subjects() -> None:
     found = judged(PolicySpec(limits={"worst": about}), findings)
     assert outcome(found, "limit:worst") == (
         "pass",
-        "all 1 inside; nearest to the limit is 1 [0, 2] for c and d",
+        "robust_z: all 1 inside; nearest to the limit is 1 [0, 2] for c and d",
     )
 
 
