@@ -42,7 +42,7 @@ class Anatomy:
             eye_x=person.between("eye_gap", 0.15, 0.18),
             eye_y=eye_y,
             eye_size=person.between("eye_size", 0.94, 1.06) * age,
-            brow_y=eye_y - person.between("brow_height", 0.125, 0.145),
+            brow_y=eye_y - person.between("brow_height", 0.155, 0.17),
             nose_y=person.between("nose_length", NOSE_Y - 0.015, NOSE_Y + 0.015),
             mouth_y=person.between("mouth_height", 0.29, 0.32),
             ear_x=face_width + 0.03,

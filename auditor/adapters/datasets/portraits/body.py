@@ -9,16 +9,14 @@ from auditor.adapters.datasets.portraits.canvas import Canvas
 from auditor.adapters.datasets.portraits.causal import Person
 from auditor.adapters.datasets.portraits.palette import (
     BADGES,
-    DARK,
     PEARLS,
     SHIRTS,
     TIES,
     WHITE,
+    blend,
     shaded,
 )
 from auditor.adapters.datasets.portraits.shapes import bow, box, disc, ellipse
-
-WHITE_STRIPE = 0.97
 
 
 def clothes(canvas: Canvas, person: Person) -> None:
@@ -34,7 +32,7 @@ def clothes(canvas: Canvas, person: Person) -> None:
     phase = patch.v / period
     band = ((phase - torch.round(phase)).abs() - 0.22) * period
     stripe = torch.maximum(band, inside)
-    pale = colour + (WHITE_STRIPE - colour) * person.between("stripe_strength", 0.3, 0.85)[:, None]
+    pale = blend(colour, person.colours([WHITE]), person.between("stripe_strength", 0.3, 0.85))
     patch.paint("clothes", stripe, pale, on=person.has("stripes"))
 
 
@@ -51,9 +49,9 @@ def necklace(canvas: Canvas, person: Person) -> None:
     patch = canvas.patch(-0.34, 0.5, 0.34, 0.88)
     thickness = person.between("pearl_size", 0.03, 0.05)
     string = bow(patch.u, patch.v - 0.78, 0.29, -0.2, thickness)
-    on = person.has("necklace")
-    patch.paint("necklace", string - 0.012, person.colours([DARK]), on=on, opacity=0.6)
-    patch.paint("necklace", string, person.pick("pearl_colour", PEARLS), on=on)
+    on, pearls = person.has("necklace"), person.pick("pearl_colour", PEARLS)
+    patch.paint("necklace", string - 0.012, pearls * 0.5, on=on)
+    patch.paint("necklace", string, pearls, on=on)
 
 
 def necktie(canvas: Canvas, person: Person) -> None:
@@ -74,5 +72,5 @@ def badge(canvas: Canvas, person: Person) -> None:
     x, y = patch.u - person.between("badge_place", 0.36, 0.42), patch.v - 0.9
     on = person.has("badge")
     rim = disc(x, y, person.between("badge_size", 0.09, 0.12))
-    patch.paint("badge", rim, person.colours([WHITE]), on=on, opacity=0.8)
+    patch.paint("badge", rim, person.colours([WHITE]), on=on)
     patch.paint("badge", rim + 0.03, person.pick("badge_colour", BADGES), on=on)

@@ -85,23 +85,20 @@ class Patch:
         colour: Tensor,
         *,
         on: Tensor | None = None,
-        opacity: Tensor | float = 1.0,
     ) -> None:
-        """Paint the inside of a shape, anti-aliased over one pixel.
+        """Paint the inside of a shape, opaque but for its edge, which is soft over one pixel.
 
         Args:
             part: The part that owns the painted pixels; None leaves the owners as they are.
             distance: Signed distance in person units, [B, h, w].
             colour: [B, 3, 1, 1].
             on: Who has the shape at all, bool [B, 1, 1]; None means everybody.
-            opacity: How much of the colour shows. A veil owns its pixels like any other shape.
         """
         coverage = (distance * self.sharpness).neg_().add_(0.5).clamp_(0.0, 1.0)
         if on is not None:
             coverage *= on
         if self.owners is not None and part is not None:
             self.owners.masked_fill_(coverage >= 0.5, PARTS.index(part))
-        coverage *= opacity
         self.pixels.add_((colour - self.pixels).mul_(coverage[:, None]))
 
 

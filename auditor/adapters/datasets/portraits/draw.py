@@ -17,7 +17,6 @@ from auditor.adapters.datasets.portraits.palette import (
     SKIES,
     STUDIOS,
     WALLS,
-    WHITE,
     choose,
     shaded,
 )
@@ -53,15 +52,15 @@ def draw(person: Person, size: int, *, with_owners: bool = False) -> Canvas:
     head.ears(canvas, person, anatomy, skin)
     head.face(canvas, anatomy, skin)
     head.wrinkles(canvas, person, anatomy, skin)
-    head.cheeks(canvas, person, anatomy)
-    head.beard(canvas, person, anatomy)
+    head.cheeks(canvas, person, anatomy, skin)
+    head.beard(canvas, person, anatomy, skin)
     head.fringe(canvas, person, anatomy, hair)
     head.eyes(canvas, person, anatomy)
     head.brows(canvas, person, anatomy)
     head.nose(canvas, person, anatomy, skin)
     head.mouth(canvas, person, anatomy, skin)
-    head.mustache(canvas, person)
-    worn.glasses(canvas, person, anatomy)
+    head.mustache(canvas, person, skin)
+    worn.glasses(canvas, person, anatomy, skin)
     worn.earrings(canvas, person, anatomy)
     worn.hat(canvas, person, anatomy)
     worn.flower(canvas, person, anatomy)
@@ -82,7 +81,7 @@ def backdrop(canvas: Canvas, person: Person) -> None:
     place = person.between("backdrop_place", -0.8, 0.8)
     everywhere = canvas.everywhere()
     sun = disc(canvas.x - place, canvas.y + 0.72, 0.16)
-    everywhere.paint(None, sun, person.colours([WHITE]), on=outdoor, opacity=0.8)
+    everywhere.paint(None, sun, colour * 0.2 + 0.78, on=outdoor)
     hill = canvas.x * place * 0.15 + 0.25 - canvas.y
     meadow = person.pick("backdrop_colour", MEADOWS)
     everywhere.paint(None, hill, meadow, on=outdoor)

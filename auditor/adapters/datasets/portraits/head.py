@@ -18,6 +18,7 @@ from auditor.adapters.datasets.portraits.palette import (
     LIPS,
     SKINS,
     WHITE,
+    blend,
     choose,
     shaded,
 )
@@ -44,6 +45,7 @@ def long_hair(canvas: Canvas, person: Person, colour: Tensor) -> None:
     patch = canvas.patch(-0.62, -0.3, 0.62, 0.84)
     bottom = person.between("hair_length", 0.48, 0.78)
     fall = box(patch.u, patch.v - bottom + 0.5, 0.54, 0.5, 0.16)
+    fall = torch.maximum(fall, -0.2 - patch.v)
     on = person.has("longhair")
     patch.paint("hair", fall, colour * 0.7, on=on)
     patch.paint("hair", fall + 0.035, colour * 0.92, on=on)
@@ -100,20 +102,15 @@ def fringe(canvas: Canvas, person: Person, anatomy: Anatomy, colour: Tensor) -> 
     patch.paint("hair", locks + 0.025, colour, on=person.has("bangs"))
 
 
-def cheeks(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
-    """Rosy cheeks: a veil of pink."""
+def cheeks(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> None:
+    """Rosy cheeks."""
     patch = canvas.patch(-0.38, 0.06, 0.38, 0.32)
     spot = ellipse(patch.u.abs() - anatomy.face_width * 0.66, patch.v - 0.19, 0.09, 0.075)
-    patch.paint(
-        "cheeks",
-        spot,
-        person.colours([BLUSH]),
-        on=person.has("blush"),
-        opacity=person.between("blush_strength", 0.5, 0.85),
-    )
+    pink = blend(skin, person.colours([BLUSH]), person.between("blush_strength", 0.45, 0.8))
+    patch.paint("cheeks", spot, pink, on=person.has("blush"))
 
 
-def beard(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
+def beard(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> None:
     """A full beard along the jaw that leaves the mouth free."""
     patch = canvas.patch(-0.48, 0.1, 0.48, 0.66)
     length = person.between("beard_length", 0.02, 0.06)
@@ -122,28 +119,20 @@ def beard(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     )
     inner = ellipse(patch.u, patch.v - 0.12, anatomy.face_width - 0.1, 0.3)
     whiskers = torch.maximum(torch.maximum(outer, -inner), 0.16 - patch.v)
-    patch.paint(
-        "beard",
-        whiskers,
-        person.pick("beard_colour", BEARDS),
-        on=person.has("beard"),
-        opacity=person.between("beard_density", 0.4, 1.0),
-    )
+    density = person.between("beard_density", 0.4, 1.0)
+    colour = blend(skin, person.pick("beard_colour", BEARDS), density)
+    patch.paint("beard", whiskers, colour, on=person.has("beard"))
 
 
-def mustache(canvas: Canvas, person: Person) -> None:
+def mustache(canvas: Canvas, person: Person, skin: Tensor) -> None:
     """A mustache between nose and mouth."""
     patch = canvas.patch(-0.2, 0.14, 0.2, 0.34)
     x = patch.u.abs()
     thickness = person.between("mustache_size", 0.036, 0.05)
     shape = ellipse(x - 0.07, patch.v - 0.225 - x * 0.25, 0.1, thickness)
-    patch.paint(
-        "mustache",
-        shape,
-        person.pick("beard_colour", BEARDS),
-        on=person.has("mustache"),
-        opacity=person.between("mustache_density", 0.5, 1.0),
-    )
+    density = person.between("mustache_density", 0.5, 1.0)
+    colour = blend(skin, person.pick("beard_colour", BEARDS), density)
+    patch.paint("mustache", shape, colour, on=person.has("mustache"))
 
 
 def eyes(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
@@ -167,7 +156,7 @@ def brows(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     """Thin or bushy brows, dark whatever the hair."""
     patch = canvas.patch(-0.34, -0.3, 0.34, -0.06)
     x, y = patch.u.abs() - anatomy.eye_x, patch.v - anatomy.brow_y
-    thickness = person.choose("bushybrows", 0.042, 0.014) * person.between("brow_size", 0.8, 1.15)
+    thickness = person.choose("bushybrows", 0.046, 0.023) * person.between("brow_size", 1.0, 1.12)
     stroke = bow(x, y, 0.115, 0.03, thickness)
     patch.paint("brows", stroke, person.colours([DARK]))
 
@@ -191,8 +180,7 @@ def mouth(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> Non
     width = person.between("mouth_width", 0.95, 1.05) * person.choose("smiling", 0.2, 0.12)
     bend = person.choose("smiling", -0.1, 0.01) + person.between("mouth_bend", -0.02, 0.02)
     natural, painted = skin * 0.55, person.pick("lip_colour", LIPS)
-    strength = person.between("lip_strength", 0.6, 1.0)[:, None]
-    painted = natural + (painted - natural) * strength
+    painted = blend(natural, painted, person.between("lip_strength", 0.6, 1.0))
     colour = choose(person.has("lipstick"), painted, natural)
     # A smile opens downwards: its corners stay at the height of a closed mouth.
     y = patch.v - anatomy.mouth_y - person.choose("smiling", 0.05, 0.0)

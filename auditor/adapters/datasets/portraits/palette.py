@@ -44,6 +44,11 @@ def shaded(colour: Tensor, shade: Tensor) -> Tensor:
     return (colour * shade[:, None]).clamp_(0.0, 1.0)
 
 
+def blend(faint: Tensor, full: Tensor, strength: Tensor) -> Tensor:
+    """From the one colour at strength 0 to the other at strength 1; colours [B, 3, 1, 1]."""
+    return faint + (full - faint) * strength[:, None]
+
+
 def choose(mask: Tensor, present: Tensor, absent: Tensor) -> Tensor:
     """One colour where the mask [B, 1, 1] holds, another elsewhere."""
     return torch.where(mask[:, None], present, absent)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from auditor.adapters.datasets.portraits.anatomy import Anatomy
 from auditor.adapters.datasets.portraits.canvas import Canvas
 from auditor.adapters.datasets.portraits.causal import Person
 from auditor.adapters.datasets.portraits.palette import (
-    DARK,
     EARRINGS,
     FLOWERS,
     FRAMES,
     GOLD,
     HATS,
+    blend,
 )
 from auditor.adapters.datasets.portraits.shapes import box, disc
 
@@ -21,18 +22,18 @@ PETALS = ((0.0, -0.075), (0.071, -0.023), (0.044, 0.061), (-0.044, 0.061), (-0.0
 """Centres of five petals: the corners of a regular pentagon."""
 
 
-def glasses(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
+def glasses(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> None:
     """Two round frames and a bridge."""
     patch = canvas.patch(-0.4, -0.24, 0.4, 0.2)
     x, y = patch.u.abs() - anatomy.eye_x, patch.v - anatomy.eye_y - 0.01
     radius = person.between("frame_size", 0.135, 0.15)
-    ring = disc(x, y, radius).abs() - person.between("frame_weight", 0.013, 0.022)
-    bridge = box(patch.u, y, anatomy.eye_x - radius, 0.02, 0.0)
-    temple = box(x - 0.2, y, 0.07, 0.018, 0.0)
+    ring = disc(x, y, radius).abs() - person.between("frame_weight", 0.02, 0.024)
+    bridge = box(patch.u, y, anatomy.eye_x - radius, 0.024, 0.0)
+    temple = box(x - 0.2, y, 0.07, 0.022, 0.0)
     frame = torch.minimum(torch.minimum(ring, bridge), temple)
-    colour = person.pick("frame_colour", FRAMES)
-    strength = person.between("frame_strength", 0.5, 1.0)
-    patch.paint("glasses", frame, colour, on=person.has("glasses"), opacity=strength)
+    strength = person.between("frame_strength", 0.4, 1.0)
+    colour = blend(skin, person.pick("frame_colour", FRAMES), strength)
+    patch.paint("glasses", frame, colour, on=person.has("glasses"))
 
 
 def hat(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
@@ -53,9 +54,9 @@ def earrings(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     patch = canvas.patch(-0.6, 0.08, 0.6, 0.36)
     x, y = patch.u.abs() - anatomy.ear_x - 0.02, patch.v - 0.215
     drop = disc(x, y, person.between("earring_size", 0.05, 0.07))
-    on = person.has("earrings")
-    patch.paint("earrings", drop - 0.01, person.colours([DARK]), on=on, opacity=0.5)
-    patch.paint("earrings", drop, person.pick("earring_colour", EARRINGS), on=on)
+    on, colour = person.has("earrings"), person.pick("earring_colour", EARRINGS)
+    patch.paint("earrings", drop - 0.01, colour * 0.6, on=on)
+    patch.paint("earrings", drop + 0.01, colour, on=on)
 
 
 def flower(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
@@ -67,7 +68,8 @@ def flower(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
     petals = disc(x - PETALS[0][0], y - PETALS[0][1], 0.07)
     for across, down in PETALS[1:]:
         petals = torch.minimum(petals, disc(x - across, y - down, 0.07))
-    petals, on = petals * growth, person.has("flower")
-    patch.paint("flower", petals - 0.012, person.colours([DARK]), on=on, opacity=0.6)
-    patch.paint("flower", petals, person.pick("flower_colour", FLOWERS), on=on)
+    petals = petals * growth
+    on, colour = person.has("flower"), person.pick("flower_colour", FLOWERS)
+    patch.paint("flower", petals - 0.012, colour * 0.5, on=on)
+    patch.paint("flower", petals, colour, on=on)
     patch.paint("flower", disc(x, y, 0.045) * growth, person.colours([GOLD]), on=on)
