@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from auditor.adapters.models.scripted import ScriptedModule
 from auditor.adapters.models.weights import first_line
 from auditor.errors import InputError
 from auditor.inventory.digest import existing_file
@@ -30,20 +31,20 @@ def require_permission(what: str, *, allow_code: bool) -> None:
 
 
 def open_torchscript(spec: TorchScriptModel) -> nn.Module:
-    """Load a TorchScript archive.
+    """Load a TorchScript archive, its layers as ordinary modules.
 
     Raises:
-        InputError: The file is missing or is no such archive.
+        InputError: The file is missing, is no such archive, or cannot be followed layer by layer.
     """
     path = existing_file(Path(spec.path))
     try:
         with warnings.catch_warnings():
             # torch deprecates the format; archives of it are audited all the same.
             warnings.simplefilter("ignore", FutureWarning)
-            network: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+            script = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{path} is not a TorchScript archive: {first_line(error)}") from error
-    return network
+    return ScriptedModule(script)
 
 
 def open_exported(spec: ExportedModel) -> nn.Module:
