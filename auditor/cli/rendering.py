@@ -1,4 +1,4 @@
-"""Render a run that has ended, seal it, and copy the report where the user wants it too.
+"""Render a run that has ended, seal it, copy the report where asked, and say what is where.
 
 Shared by `run` and `report`. The page comes first; where the system library for PDF is missing,
 the page stays and one line says how to get the rest.
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from auditor.cli.terminal import say, shown
+from auditor.cli.verdict import verdict_sentence
 from auditor.errors import MissingDependencyError, SpecError
 
 if TYPE_CHECKING:
@@ -114,3 +116,30 @@ def render_formats(
         line = f"pdf: not written: {' '.join(str(error).split())}"
         return ({"html": run.paths.html} if "html" in formats else {}), (line,)
     return dict(zip(formats, written, strict=True)), ()
+
+
+def say_ending(run_dir: Path, rendered: Rendered) -> None:
+    """The plain lines that a run or a report ends with."""
+    for line in rendered.notes:
+        say(line)
+    say(f"run: {shown(run_dir)}")
+    for name, path in rendered.files.items():
+        say(f"{name}: {shown(path)}")
+    for path in rendered.copies:
+        say(f"copy: {shown(path)}")
+    say(f"verdict: {verdict_sentence(rendered.record)}")
+
+
+def ending_fields(run_dir: Path, rendered: Rendered) -> dict[str, Any]:
+    """The same for a JSON document."""
+    return {
+        "run": shown(run_dir),
+        **{name: shown(path) for name, path in rendered.files.items()},
+        "copies": [shown(path) for path in rendered.copies],
+        "notes": list(rendered.notes),
+        "status": rendered.record.status,
+        "verdict": rendered.record.verdict,
+        "why": verdict_sentence(rendered.record),
+        "audits": [audit.model_dump(mode="json") for audit in rendered.record.audits],
+        "policy": [outcome.model_dump(mode="json") for outcome in rendered.record.policy],
+    }

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from auditor.cli.rendering import render_and_seal
-from auditor.cli.terminal import say, say_json, shown
-from auditor.cli.verdict import verdict_sentence
+from auditor.cli.rendering import ending_fields, render_and_seal, say_ending
+from auditor.cli.terminal import say_json
 
 if TYPE_CHECKING:
     from auditor.judge.review import Reviews
@@ -47,31 +46,13 @@ def command(
         reviews, content = reviews_for(sealed)
         judged = judged_again(replace(sealed, review=content), reviews)
         rendered = render_and_seal(
-            judged,
-            writer,
-            wanted={},
-            template_dir=template_dir,
-            images=images,
+            judged, writer, wanted={}, template_dir=template_dir, images=images
         )
     if as_json:
-        say_json(
-            {
-                "ok": True,
-                "run": shown(run_dir),
-                **{name: shown(path) for name, path in rendered.files.items()},
-                "notes": list(rendered.notes),
-                "verdict": rendered.record.verdict,
-                "why": verdict_sentence(rendered.record),
-                "exit_code": rendered.record.exit_code,
-            }
-        )
-        return
-    for line in rendered.notes:
-        say(line)
-    say(f"run: {shown(run_dir)}")
-    for name, path in rendered.files.items():
-        say(f"{name}: {shown(path)}")
-    say(f"verdict: {verdict_sentence(rendered.record)}")
+        fields = ending_fields(run_dir, rendered)
+        say_json({"ok": True, **fields, "exit_code": rendered.record.exit_code})
+    else:
+        say_ending(run_dir, rendered)
 
 
 def rewritten_in(run_dir: Path) -> tuple[str, ...]:

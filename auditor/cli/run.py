@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from auditor.cli.rendering import Rendered, render_run, requested_format
-from auditor.cli.terminal import note, say, say_json, shown
-from auditor.cli.verdict import verdict_sentence
+from auditor.cli.rendering import ending_fields, render_run, requested_format, say_ending
+from auditor.cli.terminal import note, say_json
 from auditor.errors import SpecError
 
 if TYPE_CHECKING:
     from auditor.compose.composed import Composed
     from auditor.plan.steps import Plan
-    from auditor.results.run_record import RunRecord
 
 INTERRUPTED = 130
 
@@ -47,6 +44,7 @@ def command(
 
     composed = load_spec(spec, tuple(overrides or ()))
     check_only(only, composed)
+
     from auditor.engine.execute import RunOptions, execute
     from auditor.engine.progress import progress_on
     from auditor.judge.policy import INCONCLUSIVE, worst_exit_code
@@ -76,9 +74,12 @@ def command(
     codes = [rendered.exit_code, INCONCLUSIVE if judged is None else judged]
     exit_code = worst_exit_code(codes)
     if as_json:
-        say_json(as_document(run_dir, rendered, warnings, exit_code))
+        fields = ending_fields(run_dir, rendered)
+        say_json(
+            {"ok": exit_code == 0, **fields, "warnings": list(warnings), "exit_code": exit_code}
+        )
     else:
-        say_last_lines(run_dir, rendered)
+        say_ending(run_dir, rendered)
     raise typer.Exit(exit_code)
 
 
@@ -100,36 +101,3 @@ def warnings_of(composed: Composed, plan: Plan) -> tuple[str, ...]:
     if review is None or Path(review).is_file():
         return plan.warnings
     return (*plan.warnings, f"the review file {review} is not there yet: nothing is signed off")
-
-
-def say_last_lines(run_dir: Path, rendered: Rendered) -> None:
-    """The plain lines that a run ends with."""
-    for line in rendered.notes:
-        say(line)
-    say(f"run: {shown(run_dir)}")
-    for name, path in rendered.files.items():
-        say(f"{name}: {shown(path)}")
-    for path in rendered.copies:
-        say(f"copy: {shown(path)}")
-    say(f"verdict: {verdict_sentence(rendered.record)}")
-
-
-def as_document(
-    run_dir: Path, rendered: Rendered, warnings: Sequence[str], exit_code: int
-) -> dict[str, Any]:
-    """The same as one JSON document."""
-    record: RunRecord = rendered.record
-    return {
-        "ok": exit_code == 0,
-        "run": shown(run_dir),
-        **{name: shown(path) for name, path in rendered.files.items()},
-        "copies": [shown(path) for path in rendered.copies],
-        "notes": list(rendered.notes),
-        "warnings": list(warnings),
-        "status": record.status,
-        "verdict": record.verdict,
-        "why": verdict_sentence(record),
-        "exit_code": exit_code,
-        "audits": [audit.model_dump(mode="json") for audit in record.audits],
-        "policy": [outcome.model_dump(mode="json") for outcome in record.policy],
-    }

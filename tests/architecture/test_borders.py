@@ -109,12 +109,24 @@ def test_files_and_functions_stay_small() -> None:
         text = path.read_text()
         if len(text.splitlines()) > MOST_LINES:
             large.append(label(path))
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                end = node.end_lineno or node.lineno
-                if end - node.lineno >= MOST_LINES_OF_A_FUNCTION:
-                    large.append(f"{label(path)}:{node.lineno} {node.name}")
+        functions = [
+            node
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+        large += [
+            f"{label(path)}:{node.lineno} {node.name}"
+            for node in functions
+            if code_lines(node) > MOST_LINES_OF_A_FUNCTION
+        ]
     assert large == []
+
+
+def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring: a contract may be as long as it must."""
+    docstring = ast.get_docstring(node, clean=False)
+    contract = docstring.count("\n") + 1 if docstring else 0
+    return (node.end_lineno or node.lineno) - node.lineno + 1 - contract
 
 
 def test_every_exemption_names_its_rule() -> None:
