@@ -89,6 +89,20 @@ def num_outputs(spec: AuditSpec) -> int | None:
     return len(spec.dataset.classes) if spec.dataset.classes else None
 
 
+def training(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """What is fitted alone is named, and can be fitted as the recipe says."""
+    model = spec.model
+    if not isinstance(model, TrainedModel) or not model.freeze_backbone:
+        return
+    if model.replace_head is None:
+        message = "a frozen backbone leaves nothing to fit without `replace_head`"
+        hint = "name the last linear layer under `model.replace_head`"
+        yield places.problem(("model", "freeze_backbone"), message, hint=hint)
+    if model.recipe.augment:
+        message = "images are not augmented for a frozen backbone: its features are computed once"
+        yield places.problem(("model", "recipe", "augment"), message)
+
+
 def splits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
     """Named splits exist where the spec itself says which there are."""
     known = known_splits(spec)
@@ -177,4 +191,4 @@ def unknown(
     return places.problem(path, f"there is no {noun} `{name}`", hint=hint, key=key)
 
 
-CHECKS: tuple[Check, ...] = (label_sources, outputs, splits, portraits, audits, policy)
+CHECKS: tuple[Check, ...] = (label_sources, outputs, training, splits, portraits, audits, policy)
