@@ -45,7 +45,8 @@ class Evidence:
         num_mined: Mined images with labels.
         num_confirming: Confirming images.
         num_nonfinite: Confirming images left out for scores that are not finite.
-        label_hits: Confirming images per attribute and label, and how many are right [n, 2, 2].
+        answers: Confirming images by one attribute's label and another's prediction; see
+            `AccuracyState` [n, n, 2, 2].
         cells: Confirming images per pair and labels [n, n, 2, 2].
         right: How many are right on the pair's first attribute [n, n, 2, 2].
         coefficients: Standardised regression of every score on all labels [labels, scores].
@@ -64,6 +65,7 @@ class Evidence:
     num_mined: int
     num_confirming: int
     num_nonfinite: int
+    answers: Counts
     cells: Counts
     right: Counts
     coefficients: Floats | None
@@ -76,6 +78,24 @@ class Evidence:
             None if found.value is None else found.value > self.spec.learnt_above
             for found in self.balanced_accuracies
         )
+
+    def swallowed(self, attribute: int, by: int) -> bool:
+        """Whether the answer for an unlearnt attribute is one about another attribute instead.
+
+        A network that was only ever shown two attributes together may answer both by the one. Its
+        answer for the other then fails on fair images, and so looks unlearnt; but it is not noise.
+        """
+        if self.learnt[attribute] is not False:
+            return False
+        absent, present = self.answers[attribute, by]
+        if min(absent.sum(), present.sum()) < self.spec.min_cell:
+            return False
+        agreement = (absent[0] / absent.sum() + present[1] / present.sum()) / 2
+        return bool(max(agreement, 1 - agreement) > self.spec.learnt_above)
+
+    def testifies(self, attribute: int, partner: int) -> bool | None:
+        """Whether an attribute's score means something in a pair; None where that is unknown."""
+        return self.swallowed(attribute, partner) or self.learnt[attribute]
 
 
 def gather(
@@ -103,6 +123,7 @@ def gather(
         num_mined=int(labels.num_images),
         num_confirming=num_confirming,
         num_nonfinite=int(accuracy.num_nonfinite),
+        answers=accuracy.answers.numpy(),
         cells=accuracy.cells.numpy(),
         right=accuracy.right.numpy(),
         coefficients=standardised_coefficients(equations) if num_confirming else None,
@@ -114,9 +135,8 @@ def gather(
 
 def attribute_accuracy(spec: RelationshipsSpec, accuracy: AccuracyState, index: int) -> Estimate:
     """Balanced accuracy of one attribute on confirming images."""
-    absent, present = (
-        Hits(int(accuracy.correct[index, side]), int(accuracy.seen[index, side])) for side in (0, 1)
-    )
+    own = accuracy.answers[index, index]
+    absent, present = (Hits(int(own[side, side]), int(own[side].sum())) for side in (0, 1))
     num_samples = absent.num_samples + present.num_samples
     for hits, words in ((present, "with"), (absent, "without")):
         if hits.num_samples < spec.min_cell:

@@ -77,6 +77,10 @@ def rule_claim(evidence: Evidence, judged: Judged, pair: int, result: PairResult
         return f"It is open whether the model relates {a} and {b} as the rule expects: " + (
             result.reason or "it could not be decided"
         )
+    i, j = pair_names(evidence.context)[pair]
+    if evidence.swallowed(i, j) or evidence.swallowed(j, i):
+        lost, kept = (a, b) if evidence.swallowed(i, j) else (b, a)
+        return f"The model's answer for {lost} is about {kept} instead."
     mean = result.cosine.value or 0.0
     if abs(mean) < evidence.spec.presence_cut:
         return f"The model keeps {a} and {b} apart, though the one should inform the other."
@@ -132,13 +136,13 @@ def mode_claim(evidence: Evidence, pair: int, result: PairResult, verdict: Verdi
     where = combination(evidence, pair, worst.present)
     if abs(result.cosine.value or 0.0) >= TIED:
         return (
-            f"The model gives one and the same answer for {a} and {b}, so on images with {where} "
-            "one of the two must be wrong."
+            f"The model gives one and the same answer for {a} and {b}, so on images that show "
+            f"{where} one of the two must be wrong."
         )
     points = round(100 * (worst.drop.value or 0.0))
     return (
-        f"On images with {where} the model is {points} percentage points less accurate than on "
-        "other images with the same attributes."
+        f"On images that show {where} the model is {points} percentage points less accurate "
+        "than on other images with the same attributes."
     )
 
 
@@ -155,7 +159,7 @@ def cell_actions(evidence: Evidence, pair: int, result: PairResult) -> tuple[str
     if worst is None:
         return ()
     where = combination(evidence, pair, worst.present)
-    return (f"Add training images with {where}; there are {worst.num_mined} of them now.",)
+    return (f"Add training images that show {where}; there are {worst.num_mined} of them now.",)
 
 
 def worst_cell(result: PairResult) -> CellResult | None:

@@ -116,13 +116,13 @@ class Accuracy:
         labels, scores = labels_of(self.context, batch)[kept], scores[kept]
         predicted = predictions(self.context, logits[kept], outputs)
         sides = torch.stack([labels < 0, labels > 0], -1).double()
+        answers = torch.stack([~predicted, predicted], -1).double()
         right = sides * (predicted == (labels > 0)).double().unsqueeze(-1)
         equations = normal_equations(labels, scores)
         return AccuracyState(
             num_images=kept.sum(),
             num_nonfinite=(confirming & ~finite).sum(),
-            seen=sides.sum(0).long(),
-            correct=right.sum(0).long(),
+            answers=torch.einsum("bjs,bit->ijst", sides, answers).long(),
             cells=cell_counts(labels),
             right=torch.einsum("bis,bjt->ijst", right, sides).long(),
             inner=equations.inner,

@@ -72,8 +72,11 @@ def judge_pairs(evidence: Evidence) -> Judged:
     scores: dict[int, Score] = {}
     for pool in pools.values():
         scores |= pool_scores(pool, evidence)
-    names, learnt = pair_names(context), evidence.learnt
-    tested = [k for k in scores if k in expected and learnt[names[k][0]] and learnt[names[k][1]]]
+    tested = [
+        k
+        for k, (i, j) in enumerate(pair_names(context))
+        if k in scores and k in expected and evidence.testifies(i, j) and evidence.testifies(j, i)
+    ]
     adjusted = benjamini_hochberg([scores[k].p for k in tested])
     return Judged(
         rules=rules,
@@ -154,11 +157,11 @@ def suspicion_order(evidence: Evidence, judged: Judged) -> tuple[int, ...]:
     Testable pairs of learnt attributes come first, then by the size of the centred deviation: on
     planted biases it ranks better than m or KL (measured on procedural portraits).
     """
-    names, learnt = pair_names(evidence.context), evidence.learnt
+    names = pair_names(evidence.context)
 
     def key(pair: int) -> tuple[bool, bool, float, int]:
         i, j = names[pair]
-        unlearnt = learnt[i] is False or learnt[j] is False
+        unlearnt = evidence.testifies(i, j) is False or evidence.testifies(j, i) is False
         return (not judged.testable[pair], unlearnt, -abs(float(judged.centred[pair])), pair)
 
     return tuple(sorted(range(len(names)), key=key))

@@ -145,7 +145,7 @@ def p_estimate(evidence: Evidence, judged: Judged, pair: int) -> Estimate:
     """Corrected p-value, or why there is none."""
     adjusted = judged.adjusted.get(pair)
     if adjusted is not None:
-        method = "Benjamini-Hochberg over the rules of learnt attributes"
+        method = "Benjamini-Hochberg over the tested rules"
         return Estimate(value=adjusted, method=method, num_samples=len(judged.adjusted))
     if pair not in judged.scores:
         return Estimate.absent(no_score(evidence, judged, pair))
@@ -173,10 +173,12 @@ def few_images(evidence: Evidence, pair: int) -> str:
 
 def unsure_attributes(evidence: Evidence, pair: int) -> tuple[list[str], list[str]]:
     """Titles of the pair's attributes of unknown accuracy, and of those not learnt."""
-    members = pair_names(evidence.context)[pair]
-    titles, learnt = evidence.context.attributes, evidence.learnt
-    unknown = [titles[k].title for k in members if learnt[k] is None]
-    unlearnt = [titles[k].title for k in members if learnt[k] is False]
+    i, j = pair_names(evidence.context)[pair]
+    attributes = evidence.context.attributes
+    known = {attributes[i].title: evidence.testifies(i, j)}
+    known[attributes[j].title] = evidence.testifies(j, i)
+    unknown = [title for title, verdict in known.items() if verdict is None]
+    unlearnt = [title for title, verdict in known.items() if verdict is False]
     return unknown, unlearnt
 
 

@@ -57,8 +57,8 @@ class AccuracyState:
     Attributes:
         num_images: Images whose scores are all finite [].
         num_nonfinite: Images left out because a score is not [].
-        seen: Images per attribute and label [n, 2]; index 1 is present.
-        correct: How many of them are predicted right [n, 2].
+        answers: Images by prediction of the first and label of the second attribute: entry
+            [i, j, s, t] counts images where j is labelled s and i is predicted t [n, n, 2, 2].
         cells: Images per pair and labels [n, n, 2, 2].
         right: How many of them are predicted right on the first attribute of the pair
             [n, n, 2, 2]; swap the attributes for the second.
@@ -69,8 +69,7 @@ class AccuracyState:
 
     num_images: Summed
     num_nonfinite: Summed
-    seen: Summed
-    correct: Summed
+    answers: Summed
     cells: Summed
     right: Summed
     inner: Summed

@@ -206,10 +206,26 @@ def test_batches_do_not_matter() -> None:
         assert one.cosine.low == pytest.approx(other.cosine.low, abs=1e-9)
 
 
-def test_an_attribute_that_is_not_learnt_breaks_nothing() -> None:
+def test_an_answer_about_another_attribute_is_a_broken_rule_not_an_unlearnt_one() -> None:
     weights = tied(0.0)
     weights[1] = weights[0]  # bert's output says anna
     outcome = audit(Drawn(weights), spec(), context())
+    first = result_of(outcome).pairs[0]
+    assert (first.a, first.b, first.outcome) == ("anna", "bert", "broken")
+    claims = {f.code: f.claim for f in outcome.findings if f.verdict == "fail"}
+    assert claims["BROKEN_RULE"] == "The model's answer for Bert is about Anna instead."
+    assert claims["FAILURE_MODE"].startswith("The model gives one and the same answer")
+    assert pair_of(outcome, "bert", "cara").outcome == "not_learnt"
+
+
+def test_an_attribute_that_is_not_learnt_breaks_nothing() -> None:
+    weights = tied(0.0)
+    # bert's output follows what nobody labels, and half of what anna's does
+    weights[1] = 0.2 * weights[0]
+    weights[1, 1] = 0.0
+    network = Drawn(weights)
+    network.head.weight.data[1, 60:] = 2.0
+    outcome = audit(network, spec(), context())
     assert pair_of(outcome, "anna", "bert").outcome == "not_learnt"
     assert result_of(outcome).attributes[1].learnt is False
     learnt = {f.subjects[0]: f.verdict for f in outcome.findings if f.code == "NOT_LEARNT"}
