@@ -32,6 +32,6 @@ def listing(names: Iterable[str], noun: str) -> str:
 
 def plural(noun: str) -> str:
     """The plural of a noun that this package uses."""
-    if noun.endswith("y"):
+    if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.endswith("s") else f"{noun}s"

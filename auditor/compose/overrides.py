@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from auditor.compose import forbidden
 from auditor.compose.near import suggest
@@ -72,9 +73,13 @@ def choice_problems(override: Override) -> Iterator[Problem]:
     """A choice of a config group that leads out of the folders."""
     value = override.value()
     place = Place(None, override.input_line or "")
+    path = (override.key_or_group,)
+    if value is None or isinstance(value, dict):
+        return
     for name in value if isinstance(value, list) else [value]:
-        if isinstance(name, str):
-            path = (override.key_or_group,)
+        if not isinstance(name, str):
+            yield forbidden.problem("a config name is text", place, path, None, name)
+        else:
             yield from forbidden.name_problems(path, name, place, package=False)
 
 
@@ -97,7 +102,11 @@ def apply(overrides: Iterable[Override], config: DictConfig) -> None:
         if override.is_delete():
             delete(override, config)
         else:
-            OmegaConf.update(config, key, override.value(), merge=True, force_add=True)
+            try:
+                OmegaConf.update(config, key, override.value(), merge=True, force_add=True)
+            except OmegaConfBaseException as error:
+                hint = "lists are set as a whole: KEY=[a, b]"
+                raise refused(override, "there is no such place in the spec", hint) from error
 
 
 def delete(override: Override, config: DictConfig) -> None:

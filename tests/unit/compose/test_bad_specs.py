@@ -135,6 +135,25 @@ def test_overrides_are_named_as_they_were_typed(problems):
     }
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("policy.required.7=x", "there is no such place in the spec"),
+        ("engine=[cpu,2]", "a config name is text"),
+        ("engine=3", "a config name is text"),
+        ("~policy.required.0", "items of a list cannot be deleted"),
+        ("~name=other", "a deletion takes no value"),
+        ("nogroup@engine=cpu", "there is no config group `nogroup`"),
+        ("engine=cpu,cuda", "an override has one value, not several"),
+        ("title='open", "this is not an override"),
+    ],
+)
+def test_overrides_that_cannot_be_applied_are_explained(only, override, message):
+    problem = only("policy: {required: [relationships]}\n", override)
+    assert problem.source == override
+    assert message in problem.message
+
+
 def test_an_override_without_a_value_is_explained(only):
     problem = only("", "engine")
     assert problem.source == "engine"
