@@ -7,6 +7,7 @@ whose unpickler builds tensors and plain containers and refuses every other name
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,10 @@ def read_torch_file(path: Path) -> Any:
     if not start.startswith((b"PK\x03\x04", b"\x80")):
         raise InputError(f"{path} is neither a safetensors nor a torch file", hint=SAVE_HINT)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch comments on pickles of other protocols; the refusal below says it in words.
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path} is refused: it is a pickle that holds more than tensors, and opening it could "
