@@ -48,15 +48,12 @@ STYLE: dict[Any, Any] = {
 }
 
 SVG = "http://www.w3.org/2000/svg"
-XLINK = "http://www.w3.org/1999/xlink"
+HREF = "{http://www.w3.org/1999/xlink}href"
 FAMILY = "'Source Sans 3', 'DejaVu Sans', sans-serif"
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML cannot hold; a title may."""
 
 DROPPED = {f"{{{SVG}}}metadata", f"{{{SVG}}}style"}
-
-ElementTree.register_namespace("", SVG)
-ElementTree.register_namespace("xlink", XLINK)
 
 
 def to_svg(drawing: Drawing, prefix: str) -> str:
@@ -92,12 +89,15 @@ def cleaned(source: str, drawing: Drawing, prefix: str) -> str:
     for element in root.iter():
         for name, value in declarations(element.attrib.pop("style", "")):
             element.set(name, value)
+        # Plain names and one `xmlns`: registered prefixes are global, and other libraries set them.
+        element.tag = element.tag.removeprefix(f"{{{SVG}}}")
         rename_ids(element, prefix)
     root.attrib.pop("version", None)
+    root.set("xmlns", SVG)
     root.set("role", "img")
     root.set("font-family", FAMILY)
     root.set("stroke-linejoin", "round")
-    title = ElementTree.Element(f"{{{SVG}}}title")
+    title = ElementTree.Element("title")
     title.text = plain(drawing.alt)
     root.insert(0, title)
     return ElementTree.tostring(root, encoding="unicode")
@@ -120,11 +120,12 @@ def declarations(style: str) -> list[tuple[str, str]]:
 def rename_ids(element: ElementTree.Element, prefix: str) -> None:
     """Ids that are pointed at get a prefix; the others go."""
     for name, value in list(element.attrib.items()):
-        if name == "id" and element.tag.endswith("}g"):
+        if name == "id" and element.tag == "g":
             del element.attrib[name]
         elif name == "id":
             element.set(name, f"{prefix}-{value}")
-        elif value.startswith("#") and name.endswith("href"):
-            element.set(name, f"#{prefix}-{value[1:]}")
+        elif name == HREF:
+            del element.attrib[name]
+            element.set("href", f"#{prefix}-{value.removeprefix('#')}")
         elif value.startswith("url(#"):
             element.set(name, f"url(#{prefix}-{value[5:]}")

@@ -60,6 +60,13 @@ def test_any_title_can_be_drawn_and_stays_text(run, title):
     assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
 
 
+def test_libraries_that_register_prefixes_do_not_change_a_drawing(run):
+    before = to_svg(drawings(run)[0], "a")
+    ElementTree.register_namespace("", "urn:example")
+    assert to_svg(drawings(run)[0], "a") == before
+    assert before.startswith('<svg width="')
+
+
 def test_ids_of_two_figures_never_meet(run):
     ids = []
     for position, drawing in enumerate(drawings(run)):
