@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import traceback
 import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -56,7 +60,7 @@ def open_exported(spec: ExportedModel) -> nn.Module:
     path = existing_file(Path(spec.path))
     try:
         program = torch.export.load(path)
-    except (RuntimeError, ValueError, KeyError, AssertionError, OSError) as error:
+    except (zipfile.BadZipFile, RuntimeError, ValueError, KeyError, OSError) as error:
         raise InputError(f"{path} is not a torch.export archive: {first_line(error)}") from error
     inputs = [
         node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs
@@ -81,16 +85,29 @@ def open_python(spec: PythonModel) -> nn.Module:
     if found is None or found.loader is None:
         raise InputError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    functions = [name for name, value in vars(module).items() if callable(value)]
+    with blamed_on(path):
+        found.loader.exec_module(module)
+    functions = {name: value for name, value in vars(module).items() if callable(value)}
     if spec.function not in functions:
         raise InputError(
             f"{path} has no function {spec.function!r}",
             hint=did_you_mean(spec.function, functions, noun="functions"),
         )
-    network = vars(module)[spec.function]()
+    with blamed_on(path):
+        network = functions[spec.function]()
     if not isinstance(network, nn.Module):
         raise InputError(
             f"{spec.function}() in {path} returns a {type(network).__name__}, not a torch.nn.Module"
         )
     return network
+
+
+@contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """Whatever the user's own code raises is named with the line of that file."""
+    try:
+        yield
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        place = f"{path}:{frames[-1].lineno}" if frames else str(path)
+        raise InputError(f"{place} raised {type(error).__name__}: {error}") from error
