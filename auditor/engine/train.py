@@ -155,31 +155,10 @@ def fit_now(
             model.recipe,
             preprocess=model.preprocess,
             device=device,
-            head=fitted_head(model),
+            head=model.replace_head if model.freeze_backbone else None,
             on_epoch=lambda: advance(1),
         )
     return keep_network(path, network, device, images.quarantined)
-
-
-def fitted_head(model: TrainedModel) -> str | None:
-    """The layer that is fitted alone; None for the whole network.
-
-    Raises:
-        PlanError: the recipe contradicts itself.
-    """
-    if not model.freeze_backbone:
-        return None
-    if model.replace_head is None:
-        raise PlanError(
-            "`freeze_backbone` leaves nothing to fit without `replace_head`",
-            hint="name the last linear layer under `model.replace_head`",
-        )
-    if model.recipe.augment:
-        raise PlanError(
-            "images are not augmented for a frozen backbone: its features are computed once",
-            hint="set `model.recipe.augment: false`, or `model.freeze_backbone: false`",
-        )
-    return model.replace_head
 
 
 def keep_network(
