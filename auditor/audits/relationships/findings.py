@@ -74,9 +74,8 @@ def rule_claim(evidence: Evidence, judged: Judged, pair: int, result: PairResult
     if result.outcome == "as_expected":
         return f"The model relates {a} and {b} as the rule expects."
     if result.outcome != "broken":
-        return f"It is open whether the model relates {a} and {b} as the rule expects: " + (
-            result.reason or "it could not be decided"
-        )
+        reason = result.reason or "it could not be decided"
+        return f"It is open whether the model relates {a} and {b} as the rule expects: {reason}."
     i, j = pair_names(evidence.context)[pair]
     if evidence.swallowed(i, j) or evidence.swallowed(j, i):
         lost, kept = (a, b) if evidence.swallowed(i, j) else (b, a)
