@@ -29,57 +29,35 @@ def needs(audit: str, spec: RelationshipsSpec, outputs: tuple[int, ...]) -> tupl
     activation = Output(kind="activation", layer=spec.layer)
     jacobian = Output(kind="jacobian", layer=spec.layer, outputs=outputs)
     params = {"version": VERSION, **spec.model_dump(mode="json", exclude={"title"})}
-    masked = spec.mask.method != "none"
+    after = ("mask",) if spec.mask.method != "none" else ()
 
-    found: list[Need] = []
-    if masked:
-        found.append(
-            Fold(
-                audit=audit,
-                name="contributions",
-                source=mined,
-                outputs=(logits, activation, jacobian),
-                params=params,
-                max_rows=spec.mask.images,
-            )
-        )
-        found.append(Solve(audit=audit, name="mask", inputs=("contributions",), params=params))
-    after = ("mask",) if masked else ()
-    if spec.examples:
-        found.append(
-            Fold(
-                audit=audit,
-                name="examples",
-                source=mined,
-                outputs=(activation, jacobian),
-                params=params,
-                after=after,
-                max_rows=spec.examples,
-            )
-        )
-    found.append(
-        Fold(
-            audit=audit,
-            name="cosines",
-            source=mined,
-            outputs=(jacobian,),
-            params=params,
-            after=after,
-            sequential=spec.sampling.method == "sequential",
-            max_rows=spec.sampling.max_images,
-        )
+    def fold(name: str, source: Source, consumed: tuple[Output, ...]) -> Fold:
+        return Fold(audit=audit, name=name, source=source, outputs=consumed, params=params)
+
+    def solve(name: str, inputs: tuple[str, ...]) -> Solve:
+        return Solve(audit=audit, name=name, inputs=inputs, params=params)
+
+    def limited(found: Fold, rows: int | None, *, sequential: bool = False) -> Fold:
+        changes = {"max_rows": rows, "after": after, "sequential": sequential}
+        return found.model_copy(update=changes)
+
+    contributions = fold("contributions", mined, (logits, activation, jacobian))
+    mask = (
+        contributions.model_copy(update={"max_rows": spec.mask.images}),
+        solve("mask", ("contributions",)),
     )
-    found.append(Fold(audit=audit, name="labels", source=mined, outputs=(), params=params))
-    found.append(
-        Fold(audit=audit, name="accuracy", source=confirmed, outputs=(logits,), params=params)
+    examples = (limited(fold("examples", mined, (activation, jacobian)), spec.examples),)
+    cosines = limited(
+        fold("cosines", mined, (jacobian,)),
+        spec.sampling.max_images,
+        sequential=spec.sampling.method == "sequential",
     )
-    inputs = ("examples",) if spec.examples else ()
-    found.append(
-        Solve(
-            audit=audit,
-            name="result",
-            inputs=(*after, *inputs, "cosines", "labels", "accuracy"),
-            params=params,
-        )
+    kept = ("examples",) if spec.examples else ()
+    return (
+        *(mask if after else ()),
+        *(examples if kept else ()),
+        cosines,
+        fold("labels", mined, ()),
+        fold("accuracy", confirmed, (logits,)),
+        solve("result", (*after, *kept, "cosines", "labels", "accuracy")),
     )
-    return tuple(found)
