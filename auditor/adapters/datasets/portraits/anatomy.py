@@ -10,7 +10,7 @@ from torch import Tensor
 from auditor.adapters.datasets.portraits.causal import Person
 
 CHEST_Y = 0.94
-NOSE_Y = 0.1
+NOSE_Y = 0.115
 
 
 @dataclass(frozen=True)

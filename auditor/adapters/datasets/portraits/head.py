@@ -106,7 +106,7 @@ def cheeks(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> No
     """Rosy cheeks."""
     patch = canvas.patch(-0.38, 0.06, 0.38, 0.32)
     spot = ellipse(patch.u.abs() - anatomy.face_width * 0.66, patch.v - 0.19, 0.09, 0.075)
-    pink = blend(skin, person.colours([BLUSH]), person.between("blush_strength", 0.45, 0.8))
+    pink = blend(skin, person.colours([BLUSH]), person.between("blush_strength", 0.55, 0.9))
     patch.paint("cheeks", spot, pink, on=person.has("blush"))
 
 
@@ -163,13 +163,13 @@ def brows(canvas: Canvas, person: Person, anatomy: Anatomy) -> None:
 
 def nose(canvas: Canvas, person: Person, anatomy: Anatomy, skin: Tensor) -> None:
     """A small or a big nose, a little redder than the face."""
-    patch = canvas.patch(-0.17, -0.06, 0.17, 0.24)
-    growth = person.between("nose_size", 0.9, 1.1)
-    half_width = person.choose("bignose", 0.14, 0.035) * growth
-    half_height = person.choose("bignose", 0.105, 0.045) * growth
+    patch = canvas.patch(-0.2, -0.06, 0.2, 0.28)
+    growth = person.between("nose_size", 0.95, 1.08)
+    half_width = person.choose("bignose", 0.16, 0.038) * growth
+    half_height = person.choose("bignose", 0.115, 0.045) * growth
     shape = ellipse(patch.u, patch.v - anatomy.nose_y, half_width, half_height)
-    red = skin * person.colours([(0.95, 0.8, 0.76)])
-    patch.paint("nose", shape, skin * 0.55)
+    red = skin * person.colours([(0.97, 0.7, 0.64)])
+    patch.paint("nose", shape, skin * 0.5)
     patch.paint("nose", shape + 0.026, red)
 
 
