@@ -81,7 +81,7 @@ def rule_claim(evidence: Evidence, judged: Judged, pair: int, result: PairResult
         lost, kept = (a, b) if evidence.swallowed(i, j) else (b, a)
         return f"The model's answer for {lost} is about {kept} instead."
     mean = result.cosine.value or 0.0
-    if abs(mean) < evidence.spec.presence_cut:
+    if result.shape == "blind_spot":
         return f"The model keeps {a} and {b} apart, though the one should inform the other."
     if mean > 0 and deviation(evidence, judged, pair) > 0:
         return f"The model takes evidence for {a} as evidence for {b}, more than the rule allows."

@@ -94,11 +94,16 @@ def deviation(evidence: Evidence, judged: Judged, pair: int) -> float:
 
 
 def shape_of(evidence: Evidence, judged: Judged, pair: int) -> Shape:
-    """By the paper's two cuts, whatever the test says."""
-    too_close = abs(deviation(evidence, judged, pair)) <= evidence.spec.cut
-    if pair not in judged.expected or too_close:
+    """By the paper's two cuts, whatever the test says.
+
+    Beyond the paper, only a relation weaker than expected can be missed: where none is expected
+    and a weak one is found, that is a wrong relation in use.
+    """
+    expected = judged.expected.get(pair)
+    if expected is None or abs(deviation(evidence, judged, pair)) <= evidence.spec.cut:
         return "none"
-    missed = abs(evidence.seen.mean[pair]) < evidence.spec.presence_cut
+    strength = abs(float(evidence.seen.mean[pair]))
+    missed = strength < min(evidence.spec.presence_cut, abs(expected.mean))
     return "blind_spot" if missed else "failure_mode"
 
 

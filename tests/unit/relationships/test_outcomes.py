@@ -179,6 +179,24 @@ def test_a_planted_opposition_makes_the_same_labels_the_candidates() -> None:
     assert {cell.present for cell in pair.cells} == {(True, True), (False, False)}
 
 
+def test_a_missed_relation_is_a_blind_spot() -> None:
+    declared = (Relation("definitely_positive", "always together", mean=0.9, sd=0.1),)
+    rules = (Rule("r", "cara", "dora", "definitely_positive", "warning", "", None),)
+    known = context(rules=rules, relations=declared)
+    outcome = audit(Drawn(tied(0.0)), spec(), known)
+    pair = pair_of(outcome, "cara", "dora")
+    assert (pair.outcome, pair.shape) == ("broken", "blind_spot")
+    assert {f.code: f.severity for f in outcome.findings if f.verdict == "fail"} == {
+        "BROKEN_RULE": "warning", "BLIND_SPOT": "warning",
+    }  # fmt: skip
+
+
+def test_a_weak_relation_that_nobody_expects_is_no_blind_spot() -> None:
+    chosen = spec(cut=0.05, presence_cut=0.5)
+    pair = pair_of(audit(Drawn(tied(0.4)), chosen, context()), "anna", "bert")
+    assert (pair.outcome, pair.shape) == ("broken", "failure_mode")
+
+
 def test_a_sound_network_breaks_no_rule() -> None:
     outcome = audit(Drawn(tied(0.0)), spec(), context())
     assert {pair.outcome for pair in result_of(outcome).pairs} == {"as_expected"}
