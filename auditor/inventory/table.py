@@ -76,7 +76,7 @@ def embedded_sizes(path: Path, name: str) -> NDArray[np.int64]:
     """
     if not _is_parquet(path):
         raise InputError(f"{path}: only Parquet files hold embedded images (column {name!r})")
-    file = pyarrow.parquet.ParquetFile(path)
+    file = pyarrow.parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False)
     sizes = [np.zeros(0, dtype=np.int64)]
     for batch in file.iter_batches(batch_size=1024, columns=[name]):
         lengths = pyarrow.compute.binary_length(image_bytes(batch.column(0), path, name))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
@@ -23,6 +24,8 @@ from auditor.errors import ExecutionError, InputError
 from auditor.inventory.table import image_bytes
 
 ROWS_AT_ONCE = 64
+BUFFER = 2**20
+"""Bytes of a column that are read ahead; without a limit whole files are kept in memory."""
 
 
 @final
@@ -54,17 +57,12 @@ class EmbeddedImages:
             return self._file.read(size)
 
     def _copied(self) -> IO[bytes]:
-        sizes: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        sizes = [np.zeros(0, dtype=np.int64)]
         try:
             with ExitStack() as on_failure:
                 copy = on_failure.enter_context(TemporaryFile())
-                with pyarrow.parquet.ParquetFile(self._path, memory_map=True) as table:
-                    for batch in table.iter_batches(ROWS_AT_ONCE, columns=[self._column]):
-                        images = image_bytes(batch.column(0), self._path, self._column)
-                        sizes.append(append(images, copy))
+                sizes += [append(images, copy) for images in pieces(self._path, self._column)]
                 on_failure.pop_all()
-        except pa.ArrowException as error:
-            raise InputError(f"{self._path} cannot be read as a table: {error}") from error
         except OSError as error:
             raise ExecutionError(
                 f"the images of {self._path} could not be copied to {gettempdir()}: {error}",
@@ -75,6 +73,16 @@ class EmbeddedImages:
         self._starts = ends - np.maximum(self._sizes, 0)
         weakref.finalize(self, copy.close)
         return copy
+
+
+def pieces(path: Path, column: str) -> Iterator[pa.Array]:
+    """The encoded images in file order, a few at a time; at most two row groups are in memory."""
+    try:
+        with pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as table:
+            for batch in table.iter_batches(ROWS_AT_ONCE, columns=[column], use_threads=False):
+                yield image_bytes(batch.column(0), path, column)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be read as a table: {error}") from error
 
 
 def append(images: pa.Array, file: IO[bytes]) -> NDArray[np.int64]:

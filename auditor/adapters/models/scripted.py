@@ -31,9 +31,14 @@ PYTHON: dict[str, Callable[..., Value]] = {
     "aten::__getitem__": operator.getitem,
     "aten::__contains__": operator.contains,
     "aten::len": len,
+    "aten::copy.t": list,
+    "aten::list.t": list,
+    "aten::add.t": operator.add,
+    "aten::mul.left_t": operator.mul,
+    "aten::slice.t": lambda values, *places: values[slice(*places)],
     "aten::format": str.format,
 }
-"""Operators on values of any type, which torch does not offer to Python."""
+"""Operators on values of any type, which torch does not offer to Python, by kind or schema."""
 
 
 @final
@@ -150,8 +155,11 @@ def action_of(node: Node) -> Action:
             return refuse
         case "aten::append":
             return append
-        case kind if kind in PYTHON:
-            function = PYTHON[kind]
+        case "aten::_set_item":
+            return set_item
+        case "aten::warn":
+            return lambda _inputs, _values: []
+        case kind if function := PYTHON.get(kind, PYTHON.get(node.schema().partition("(")[0])):
             return lambda inputs, _values: [function(*inputs)]
         case _:
             return torch_operator(node)
@@ -212,8 +220,13 @@ def refuse(inputs: list[Value], _values: dict[str, Value]) -> Sequence[Value]:
 
 
 def append(inputs: list[Value], _values: dict[str, Value]) -> Sequence[Value]:
-    # torch would append to a copy of the list.
+    # torch would append to a copy of the list; the same holds for `set_item`.
     inputs[0].append(inputs[1])
+    return inputs[:1]
+
+
+def set_item(inputs: list[Value], _values: dict[str, Value]) -> Sequence[Value]:
+    inputs[0][inputs[1]] = inputs[2]
     return inputs[:1]
 
 
@@ -222,7 +235,7 @@ def torch_operator(node: Node) -> Action:
     if node.schema() == "(no schema)":
         raise unfollowable(node)
     schema = torch._C.parse_schema(node.schema())
-    if any(changes_container(argument) for argument in schema.arguments):
+    if any(changes_container(one) or of_any_type(one) for one in schema.arguments):
         raise unfollowable(node)
     namespace, name = schema.name.split("::")
     overloads = getattr(getattr(torch.ops, namespace), name)
@@ -243,6 +256,12 @@ def changes_container(argument: Node) -> bool:
     """Whether an operator writes into a list or dict, which Python would hand it as a copy."""
     alias = argument.alias_info
     return alias is not None and alias.is_write and argument.type.kind() != "TensorType"
+
+
+def of_any_type(argument: Node) -> bool:
+    """Whether an argument is a list or value of any type; Python's lists do not say theirs."""
+    kinds = {argument.type.kind(), *(one.kind() for one in argument.type.containedTypes())}
+    return "VarType" in kinds
 
 
 def unfollowable(node: Node) -> InputError:

@@ -272,6 +272,16 @@ def test_a_table_that_is_missing_is_named(tmp_path: Path) -> None:
         open_dataset(manifest(tmp_path / "nowhere.csv"))
 
 
+def test_a_table_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).bytes
+    path = embedded(tmp_path, [noise(5_000) for _ in range(6)], id=list("abcdef"))
+    data = bytearray(path.read_bytes())
+    data[4:4_000] = bytes(3_996)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"table\.parquet"):
+        open_dataset(manifest(path)).read("all", [0], CLEAN)
+
+
 def test_a_full_temporary_folder_is_an_error_one_can_mend(
     tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

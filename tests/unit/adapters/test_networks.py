@@ -199,7 +199,7 @@ def test_traced_archives_can_be_tapped_too(tmp_path: Path) -> None:
 
 
 class Winding(nn.Module):
-    """Calls functions, branches, loops, appends to a list and unpacks a shape."""
+    """Calls functions, branches, loops, changes a list and unpacks a shape."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -217,6 +217,7 @@ class Winding(nn.Module):
         if batch > 2 and not self.training:
             x = x - 1
         kept.append(x)
+        kept[0] = kept[1:][0] + kept[0]
         return torch.cat(kept, dim=1).view(batch, 4 * width)
 
 
@@ -229,6 +230,24 @@ def test_torchscript_is_followed_through_calls_branches_and_loops(
     x = torch.randn(batch, 4)
     assert torch.equal(found(x), network(x))
     assert set(dict(found.named_parameters())) == set(dict(network.named_parameters()))
+
+
+class Keyed(nn.Module):
+    """Returns its result by way of a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = {"x": x}
+        kept["y"] = self.linear(x)
+        return kept["y"]
+
+
+def test_torchscript_that_cannot_be_followed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be followed[\s\S]*torch\.export"):
+        open_network(scripted(Keyed().eval(), tmp_path / "net.pt"), allow_code=True)
 
 
 def test_gradients_flow_through_torchscript_layers(tmp_path: Path) -> None:
