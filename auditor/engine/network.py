@@ -63,7 +63,7 @@ class PlacedNetwork:
         return images.to(memory_format=torch.channels_last) if self.channels_last else images
 
     def compute(self, pixels: Tensor, outputs: Sequence[Output]) -> Computed:
-        """All `outputs` of some images from one forward pass.
+        """All `outputs` of some images from one forward pass, in the mode that the network is in.
 
         Args:
             pixels: uint8 [B, 3, h, w], after resize and crop.
@@ -75,13 +75,15 @@ class PlacedNetwork:
         images = self.prepare(pixels)
         read = tuple({o.layer: None for o in outputs if o.kind == "activation" and o.layer})
         wanted = _union(outputs)
+        activations: dict[str, Tensor] = {}
+        jacobians: dict[str, Tensor] = {}
         if wanted:
-            found = layer_jacobians(self.module, images, wanted, read=read)
-            logits, activations, jacobians = found
+            logits, activations, jacobians = layer_jacobians(self.module, images, wanted, read=read)
+        elif read:
+            logits, activations = tap(self.module, images, read)
         else:
-            network = self.module if read else self.compiled
-            logits, activations = tap(network, images, read)
-            jacobians = {}
+            with torch.no_grad():
+                logits = self.compiled(images)
         logits = _checked(logits).float()
         values = {
             output: _pick(output, logits, activations, jacobians, wanted) for output in outputs
@@ -168,9 +170,8 @@ def _pick(
     return whole if rows == list(range(whole.shape[1])) else whole[:, rows]
 
 
-def _checked(logits: Tensor) -> Tensor:
-    if logits.dim() != 2:
-        raise InputError(
-            f"the network returns shape {tuple(logits.shape)}", hint="logits must be [B, C]"
-        )
-    return logits
+def _checked(logits: object) -> Tensor:
+    if isinstance(logits, Tensor) and logits.dim() == 2:
+        return logits
+    found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+    raise InputError(f"the network returns {found}", hint="logits must be one tensor [B, C]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -15,6 +16,7 @@ from auditor.engine.progress import Progress
 from auditor.engine.rows import Rows, too_many_unreadable
 from auditor.engine.shard import Piece, batches, measure_shard
 from auditor.measure.state import merge
+from auditor.measure.taps import borrowed
 from auditor.plan.steps import Scan, Shard
 from auditor.results.run_record import Quarantined
 from auditor.store.states import StateStore
@@ -120,7 +122,8 @@ def run_scan(
         return active, on_cpu(active, piece)
 
     title = f"scan {scan.source.split} ({', '.join(lane.fold.name for lane in lanes)})"
-    with progress.step(title, scan.num_rows, "images") as advance:
+    untouched = borrowed(network.module) if network is not None else nullcontext()
+    with untouched, progress.step(title, scan.num_rows, "images") as advance:
         for index, (active, piece) in enumerate(backend.in_order(range(len(scan.shards)), work)):
             found.add(active, piece)
             advance(scan.shards[index].stop - scan.shards[index].start)
