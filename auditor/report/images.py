@@ -28,6 +28,24 @@ HEAT = np.array([[252, 240, 224], [243, 190, 122], [214, 96, 40], [122, 28, 30]]
 """From nothing to strong. Lightness falls all the way, so it reads in black and white."""
 
 
+HEAT_LEVELS, GREY_LEVELS = 16, 8
+
+
+def palette() -> bytes:
+    """Every heat level over every grey level of the picture below, as one PNG palette."""
+    heat = np.linspace(0.0, 1.0, HEAT_LEVELS)
+    stops = np.linspace(0.0, 1.0, len(HEAT))
+    color = np.stack([np.interp(heat, stops, HEAT[:, c]) for c in range(3)], axis=-1)[:, None]
+    grey = np.linspace(0.0, 255.0, GREY_LEVELS)[None, :, None]
+    ground = 0.45 * grey + 0.55 * PAPER
+    weight = np.clip(1.6 * heat, 0.0, 0.9)[:, None, None]
+    mixed = weight * color + (1 - weight) * ground
+    return bytes(mixed.round().astype(np.uint8).tobytes())
+
+
+PALETTE = palette()
+
+
 def open_photo(encoded: bytes) -> Image.Image | None:
     """The picture, small and in RGB, or None where the bytes are no picture."""
     try:
@@ -66,16 +84,12 @@ def heat_uri(heat: NDArray[np.float32], backdrop: Image.Image | None) -> str:
     smooth = Image.fromarray((255 * strength).astype(np.uint8)).resize(
         side, Image.Resampling.BICUBIC
     )
-    t = np.asarray(smooth, dtype=np.float32) / 255
-    color = np.stack(
-        [np.interp(t, np.linspace(0, 1, len(HEAT)), HEAT[:, c]) for c in range(3)], axis=-1
-    )
+    warmth = np.asarray(smooth) // (256 // HEAT_LEVELS)
+    shade = np.full_like(warmth, GREY_LEVELS - 1)
     if backdrop is not None:
-        grey = np.asarray(backdrop.convert("L").resize(side), dtype=np.float32)[..., None]
-        ground = 0.45 * np.broadcast_to(grey, color.shape) + 0.55 * PAPER
-        weight = np.clip(1.6 * t, 0.0, 0.9)[..., None]
-        color = weight * color + (1 - weight) * ground
-    image = Image.fromarray(color.round().astype(np.uint8)).quantize(48, dither=Image.Dither.NONE)
+        shade = np.asarray(backdrop.convert("L").resize(side)) // (256 // GREY_LEVELS)
+    image = Image.fromarray(warmth * GREY_LEVELS + shade)
+    image.putpalette(PALETTE)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return data_uri("image/png", buffer.getvalue())

@@ -46,10 +46,16 @@ def render(
     plates = Plates(run, images or run.spec.report.images)
     html = render_html(page, plates, template_dir)
     for (audit, name), svg in plates.figures.items():
-        write_text(run.paths.audit(audit).figure(name), svg)
+        keep(run.paths.audit(audit).figure(name), svg)
     if "html" in formats:
         write_text(run.paths.html, html)
     if "pdf" in formats:
         write_bytes(run.paths.pdf, render_pdf(run, page, html))
     files = {"html": run.paths.html, "pdf": run.paths.pdf}
     return [files[name] for name in formats]
+
+
+def keep(path: Path, svg: str) -> None:
+    """Write a figure, unless it is there already: every format draws the same ones."""
+    if not path.is_file() or path.read_text() != svg:
+        write_text(path, svg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class Reader:
     rules: Sequence[Rule]
     examples: Examples
 
-    @property
+    @cached_property
     def titles(self) -> Mapping[str, str]:
         return {attribute.name: plain(attribute.title) for attribute in self.result.attributes}
 

@@ -10,9 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon
+from numpy.typing import NDArray
 
 from auditor.audits.relationships.result import PairResult, RelationResult, RelationshipsResult
 from auditor.drawing import EXPECTED, FAINT, FOUND, INK, SOFT, Drawing
@@ -21,6 +24,15 @@ from auditor.wording import MINUS, counted, listing, number, shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Floats: TypeAlias = NDArray[np.float64]
+Dashes: TypeAlias = tuple[float, tuple[float, ...]]
+
+SOLID: Dashes = (0, ())
+DASHED: Dashes = (0, (4, 1.6))
+DOTTED: Dashes = (0, (1, 1.6))
+
+TICKS = ((-1.0, f"{MINUS}1"), (-0.5, f"{MINUS}0.5"), (0.0, "0"), (0.5, "0.5"), (1.0, "1"))
 
 STRENGTH = f"strength of the tie  ({MINUS}1 opposite · 0 apart · 1 identical)"
 
@@ -266,50 +278,89 @@ def distribution(
 def paint_distribution(
     figure: Figure, *, pair: PairResult, relation: RelationResult | None
 ) -> None:
-    axes = figure.add_axes((0.03, 0.27, 0.94, 0.58))
-    edges = np.linspace(-1.0, 1.0, len(pair.histogram) + 1)
-    density = np.asarray(pair.histogram) / (sum(pair.histogram) * (edges[1] - edges[0]))
-    axes.stairs(density, edges, fill=True, color=FOUND, alpha=0.45, linewidth=0)
-    axes.stairs(density, edges, color=FOUND, linewidth=1.1)
-    top = float(density.max())
-    if relation and relation.mean is not None and relation.sd:
-        x = np.linspace(-1.0, 1.0, 121)
-        scale = relation.sd * math.sqrt(2 * math.pi)
-        bell = np.exp(-0.5 * ((x - relation.mean) / relation.sd) ** 2) / scale
-        axes.plot(x, bell, color=EXPECTED, linewidth=1.3, linestyle=(0, (4, 1.6)))
-        top = max(top, float(bell.max()))
-    axes.set_ylim(0, 1.05 * top)
-    axes.set_xlim(-1, 1)
-    axes.set_yticks([])
-    axes.set_xticks([-1, -0.5, 0, 0.5, 1], [f"{MINUS}1", f"{MINUS}0.5", "0", "0.5", "1"])
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel(STRENGTH, size=8)
-    mark(axes, pair, relation, top)
+    """Painted without axes: a report may hold hundreds, and axes cost ten times as much."""
+    counts = np.asarray(pair.histogram, dtype=float)
+    edges = np.linspace(-1.0, 1.0, len(counts) + 1)
+    density = counts / (counts.sum() * (edges[1] - edges[0]))
+    ends = np.flatnonzero(counts)[[0, -1]] + (0, 1)
+    x = np.repeat(edges[ends[0] : ends[1] + 1], 2)
+    y = np.concatenate([[0.0], np.repeat(density[ends[0] : ends[1]], 2), [0.0]])
+    bell_x, bell_y = expected_bell(relation)
+    top = max(float(y.max()), float(bell_y.max(initial=0.0)))
+
+    def line(x: Floats, y: Floats, color: str, width: float, style: Dashes = SOLID) -> None:
+        figure.add_artist(
+            Line2D(across(x), above(y, top), color=color, linewidth=width, linestyle=style)
+        )
+
+    outline = np.column_stack([across(x), above(y, top)])
+    figure.add_artist(Polygon(outline, facecolor=FOUND, edgecolor="none", alpha=0.45))
+    line(np.array([-1.0, 1.0]), np.zeros(2), SOFT, 0.6)
+    line(x, y, FOUND, 1.1)
+    line(bell_x, bell_y, EXPECTED, 1.3, DASHED)
+    for place, name in TICKS:
+        tick = np.full(2, place)
+        line(tick, np.array([0.0, -0.04 * top]), SOFT, 0.6)
+        figure.text(float(across(place)), 0.17, name, ha="center", color=SOFT, size=8.5)
+    figure.text(0.5, 0.04, STRENGTH, ha="center", color=SOFT, size=8)
+    for mean in labelled_means(pair, relation):
+        style = DOTTED if mean.color == EXPECTED else SOLID
+        line(np.full(2, mean.x), np.array([0.0, 1.05 * top]), mean.color, 0.8, style)
+        figure.text(
+            float(across(mean.x)) + (0.008 if mean.leans_right else -0.008),
+            0.9,
+            mean.text,
+            ha="left" if mean.leans_right else "right",
+            color=mean.color,
+            size=8.5,
+            weight="bold",
+        )
 
 
-def mark(axes: Axes, pair: PairResult, relation: RelationResult | None, top: float) -> None:
-    """Name both means above the plot, on the sides they lie on."""
+def across(x: Floats | float) -> Floats:
+    """Strength of a tie as a place across the figure."""
+    return 0.05 + 0.90 * (np.asarray(x, dtype=float) + 1) / 2
+
+
+def above(y: Floats, top: float) -> Floats:
+    """Density as a height in the figure."""
+    return 0.29 + 0.55 * y / top
+
+
+def expected_bell(relation: RelationResult | None) -> tuple[Floats, Floats]:
+    """The expected normal density, where there is one to see; empty without an expectation."""
+    if relation is None or relation.mean is None or not relation.sd:
+        return np.zeros(0), np.zeros(0)
+    x = np.linspace(-1.0, 1.0, 121)
+    x = x[np.abs(x - relation.mean) < 3.5 * relation.sd]
+    scale = relation.sd * math.sqrt(2 * math.pi)
+    return x, np.exp(-0.5 * ((x - relation.mean) / relation.sd) ** 2) / scale
+
+
+@dataclass(frozen=True)
+class LabelledMean:
+    """A mean with its name, written to the side that keeps it off the other one."""
+
+    x: float
+    text: str
+    color: str
+    leans_right: bool
+
+
+def labelled_means(pair: PairResult, relation: RelationResult | None) -> tuple[LabelledMean, ...]:
     found = pair.cosine.value or 0.0
     usual = relation.mean if relation else None
     right = usual is None or found >= usual
-    labels = [(found, f"found {number(found)}", FOUND, right)]
+    means = [LabelledMean(found, f"found {number(found)}", FOUND, leans(found, right))]
     if usual is not None:
-        labels.append((usual, f"usual {number(usual)}", EXPECTED, not right))
-    for x, text, color, leans_right in labels:
-        axes.axvline(x, color=color, linewidth=0.8, linestyle=":" if color == EXPECTED else "-")
-        # The label leans away from the other mean, unless it would leave the frame.
-        leans_right = leans_right if abs(x) < 0.55 else x < 0
-        axes.annotate(
-            text,
-            (x, 1.05 * top),
-            xytext=(2 if leans_right else -2, 3),
-            textcoords="offset points",
-            ha="left" if leans_right else "right",
-            color=color,
-            size=8.5,
-            weight="bold",
-            annotation_clip=False,
-        )
+        text = f"usual {number(usual)}"
+        means.append(LabelledMean(usual, text, EXPECTED, leans(usual, not right)))
+    return tuple(means)
+
+
+def leans(x: float, right: bool) -> bool:
+    """Near the rim a label turns inwards, so that it stays in the figure."""
+    return right if abs(x) < 0.55 else x < 0
 
 
 def clipped(text: str, length: int) -> str:

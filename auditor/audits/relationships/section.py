@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.audits.relationships import figures
-from auditor.audits.relationships.cases import Case, Examples, Reader, make_case
+from auditor.audits.relationships.cases import (
+    NOTICEABLE,
+    Case,
+    Examples,
+    Reader,
+    make_case,
+)
 from auditor.audits.relationships.result import (
     AttributeResult,
     PairOutcome,
@@ -206,9 +212,9 @@ def reading(spec: RelationshipsSpec, result: RelationshipsResult) -> tuple[tuple
         (
             "Broken rule",
             f"The tie differs from the usual by more than {number(result.cut)}, it is a clear "
-            "exception among pairs of its kind (the chance of a false alarm over all rules "
-            f"together is held at {percent(result.alpha)}), and the model has learnt both "
-            "attributes.",
+            "exception among pairs of its kind, and the model has learnt both attributes. Of all "
+            f"rules called broken, no more than about {percent(result.alpha)} are expected to be "
+            "false alarms.",
         ),
         (
             "Numbers in brackets",
@@ -277,17 +283,26 @@ def meaning(result: RelationshipsResult, broken: Sequence[PairResult]) -> tuple[
             "In the layer that was looked at, no pair of attributes shares more or less evidence "
             "than the rules allow. This says nothing about faults of another kind.",
         )
-    told = [pair for pair in broken if abs(pair.label_correlation.value or 0.0) >= 0.1]
-    paragraphs = [
-        "A broken rule is not yet a wrong answer. It says that the model has a short cut: it may "
-        "answer one question by looking at the evidence for another. As long as both appear "
-        "together nobody notices; on pictures where they come apart, it errs."
-    ]
+    missed = [pair for pair in broken if pair.shape == "blind_spot"]
+    told = [pair for pair in broken if abs(pair.label_correlation.value or 0.0) >= NOTICEABLE]
+    paragraphs = []
+    if len(missed) < len(broken):
+        paragraphs.append(
+            "A broken rule is not yet a wrong answer. It says that the model has a short cut: it "
+            "may answer one question by looking at the evidence for another. As long as both "
+            "appear together nobody notices; on pictures where they come apart, it errs."
+        )
+    if missed:
+        paragraphs.append(
+            f"In {counted(len(missed), 'case')} it is the other way round: two attributes should "
+            "inform each other, and the model keeps them apart."
+        )
     if told:
         paragraphs.append(
             f"For {spelt(len(told))} of the {spelt(len(broken))} the training labels go together "
-            "as well, which is the likeliest cause. Label statistics alone would have "
-            "raised a suspicion, but they cannot tell which of the ties the model took over."
+            "or exclude each other as well, which is the likeliest cause. Label statistics alone "
+            "would have raised a suspicion, but they cannot tell which of the ties the model took "
+            "over."
         )
     return tuple(paragraphs)
 
