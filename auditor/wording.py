@@ -67,6 +67,14 @@ def points(value: float | None) -> str:
     return f"{number(rounded, 0)}{NO_BREAK}point{'' if abs(rounded) == 1 else 's'}"
 
 
+def points_with_interval(estimate: Estimate) -> str:
+    """`12 points (8 to 16)`."""
+    low, high = estimate.low, estimate.high
+    if estimate.value is None or low is None or high is None:
+        return points(estimate.value)
+    return f"{points(estimate.value)} ({number(100 * low, 0)} to {number(100 * high, 0)})"
+
+
 def interval(estimate: Estimate, digits: int = 2) -> str:
     """`0.58 to 0.64`, or nothing where there is no interval."""
     if estimate.value is None or estimate.low is None or estimate.high is None:

@@ -92,6 +92,7 @@ def cleaned(source: str, drawing: Drawing, prefix: str) -> str:
         # Plain names and one `xmlns`: registered prefixes are global, and other libraries set them.
         element.tag = element.tag.removeprefix(f"{{{SVG}}}")
         rename_ids(element, prefix)
+    flatten(root)
     root.attrib.pop("version", None)
     root.set("xmlns", SVG)
     root.set("role", "img")
@@ -101,6 +102,25 @@ def cleaned(source: str, drawing: Drawing, prefix: str) -> str:
     title.text = plain(drawing.alt)
     root.insert(0, title)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def flatten(parent: ElementTree.Element) -> None:
+    """Drop what is not drawn: groups that only group, empty shapes and definitions, white space."""
+    kept: list[ElementTree.Element] = []
+    for child in parent:
+        flatten(child)
+        child.tail = None
+        if child.tag == "g" and not child.attrib:
+            kept += child
+        elif child.tag not in {"g", "defs"} or len(child):
+            kept.append(child)
+    parent[:] = [child for child in kept if not is_blank(child)]
+    if parent.tag != "text":
+        parent.text = None
+
+
+def is_blank(element: ElementTree.Element) -> bool:
+    return element.tag == "path" and element.get("fill") == "none" and not element.get("stroke")
 
 
 def declarations(style: str) -> list[tuple[str, str]]:

@@ -27,10 +27,9 @@ from auditor.wording import (
     interval,
     number,
     p_value,
-    percent,
-    percent_interval,
+    percent_with_interval,
     plain,
-    points,
+    points_with_interval,
     sentence,
 )
 
@@ -96,9 +95,7 @@ class CellRow:
     combination: str
     num_mined: str
     accuracy: str
-    interval: str
     drop: str
-    drop_interval: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,17 +247,14 @@ def combination(reader: Reader, pair: PairResult, present: tuple[bool, bool]) ->
 
 
 def cell_row(reader: Reader, pair: PairResult, cell: CellResult) -> CellRow:
-    drop = cell.drop
-    drop_interval = ""
-    if drop.value is not None and drop.low is not None and drop.high is not None:
-        drop_interval = f"{number(100 * drop.low, 0)} to {number(100 * drop.high, 0)}"
+    accuracy = percent_with_interval(cell.accuracy)
+    if cell.accuracy.value is None:
+        accuracy = plain(cell.accuracy.reason or accuracy)
     return CellRow(
         combination=combination(reader, pair, cell.present),
         num_mined=count(cell.num_mined),
-        accuracy=percent(cell.accuracy.value),
-        interval=percent_interval(cell.accuracy) or plain(cell.accuracy.reason or ""),
-        drop=points(drop.value),
-        drop_interval=drop_interval,
+        accuracy=accuracy,
+        drop=points_with_interval(cell.drop),
     )
 
 

@@ -35,8 +35,9 @@ from auditor.wording import (
     number,
     p_value,
     percent,
-    percent_interval,
+    percent_with_interval,
     plain,
+    points_with_interval,
     sentence,
     shortened,
     spelt,
@@ -65,7 +66,6 @@ class AttributeRow:
 
     title: str
     accuracy: str
-    interval: str
     share: str
     learnt: str
     verdict: Verdict
@@ -79,7 +79,6 @@ class PairRow:
     second: str
     expect: str
     found: str
-    interval: str
     usual: str
     z: str
     p: str
@@ -246,8 +245,7 @@ def attribute_row(attribute: AttributeResult) -> AttributeRow:
     words = {True: "yes", False: "no", None: "not measured"}[attribute.learnt]
     return AttributeRow(
         title=plain(attribute.title),
-        accuracy=percent(attribute.balanced_accuracy.value),
-        interval=percent_interval(attribute.balanced_accuracy),
+        accuracy=percent_with_interval(attribute.balanced_accuracy),
         share=percent(attribute.share_present.value),
         learnt=words,
         verdict="pass" if attribute.learnt else "inconclusive",
@@ -261,20 +259,11 @@ def drop_rows(result: RelationshipsResult) -> tuple[DropRow, ...]:
             num_modes=top.num_modes,
             ordinary=percent(top.ordinary.value),
             inside=percent(top.inside.value),
-            drop=with_points(top.drop.value, top.drop.low, top.drop.high),
+            drop=points_with_interval(top.drop),
         )
         for top in result.top_drops
         if top.drop.value is not None
     )
-
-
-def with_points(value: float, low: float | None, high: float | None) -> str:
-    around = (
-        f" ({number(100 * low, 0)} to {number(100 * high, 0)})"
-        if low is not None and high is not None
-        else ""
-    )
-    return f"{number(100 * value, 0)}{around}"
 
 
 def meaning(result: RelationshipsResult, broken: Sequence[PairResult]) -> tuple[str, ...]:
@@ -313,8 +302,7 @@ def pair_row(reader: Reader, pair: PairResult, anchors: Mapping[frozenset[str], 
         first=reader.titles[pair.a],
         second=reader.titles[pair.b],
         expect=reader.relation_title(pair.expect) if pair.expect else "–",
-        found=number(pair.cosine.value),
-        interval=with_interval(pair.cosine).partition(" ")[2].strip("()"),
+        found=with_interval(pair.cosine),
         usual=number(reader.usual(pair)),
         z=number(pair.robust_z.value, 1),
         p=p_value(pair.p_adjusted.value),
