@@ -14,7 +14,7 @@ def command(
 ) -> None:
     """Explain the code of a finding: meaning, test, action, source."""
     from auditor.catalog import CODES
-    from auditor.compose.near import suggest
+    from auditor.near import suggest
 
     wanted = code.lower().replace("-", "_")
     known = {one.code.lower(): one for one in CODES}

@@ -85,7 +85,7 @@ def command(
 
 def check_only(only: list[str], composed: Composed) -> None:
     """Refuse the name of an audit that the spec does not have."""
-    from auditor.compose.near import suggest
+    from auditor.near import suggest
 
     for name in only:
         if name not in composed.spec.audits:

@@ -10,9 +10,9 @@ from itertools import combinations
 from typing import assert_never
 
 from auditor.catalog import AuditSpec
-from auditor.compose.near import suggest
 from auditor.compose.place import Path, Places
 from auditor.errors import Problem
+from auditor.near import suggest
 from auditor.spec.dataset import (
     ImageFolderDataset,
     ManifestDataset,

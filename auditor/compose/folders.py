@@ -18,10 +18,10 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 
 from auditor.compose import forbidden
-from auditor.compose.near import listing, nearest
 from auditor.compose.place import Node, Place
 from auditor.compose.yaml_file import read_text, read_yaml
 from auditor.errors import Location, SpecError
+from auditor.near import listing, nearest
 from auditor.resources import specs_dir
 
 PACKAGE_LINE = re.compile(r"^#\s*@package\s+(\S+)\s*$", re.MULTILINE)

@@ -9,9 +9,9 @@ from pydantic import JsonValue
 
 from auditor.compose.forbidden import INTERPOLATION
 from auditor.compose.merge import Merged
-from auditor.compose.near import suggest
 from auditor.compose.place import Path, dotted
 from auditor.errors import Problem
+from auditor.near import suggest
 
 MAX_SIZE = 2_000_000
 """Characters and values of a resolved spec: a few interpolations can mean billions."""

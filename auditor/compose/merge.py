@@ -19,9 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from auditor.compose import overrides as overriding
 from auditor.compose.folders import SpecFile, SpecRepository, open_repository
-from auditor.compose.near import suggest
 from auditor.compose.place import Node, Place, Places, embed
 from auditor.errors import Problem, SpecError
+from auditor.near import suggest
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from auditor.compose import forbidden
-from auditor.compose.near import suggest
 from auditor.compose.place import Node, Place, embed, node_of
 from auditor.errors import Problem, SpecError
+from auditor.near import suggest
 
 SYNTAX = "write KEY=VALUE, GROUP=NAME or ~KEY; quote values with blanks: \"title='A title'\""
 

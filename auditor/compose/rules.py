@@ -10,10 +10,10 @@ from pathlib import Path as FilePath
 from typing import get_args
 
 from auditor.catalog import AuditSpec
-from auditor.compose.near import suggest
 from auditor.compose.place import Path, Places
 from auditor.context import Rule
 from auditor.errors import Location, Problem
+from auditor.near import suggest
 from auditor.spec.rule import RELATIONS, RuleSpec, Severity
 
 COLUMNS = ("a", "b", "expect", "severity", "why")

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pydantic_core import ErrorDetails
 
 from auditor.compose.fields import Spot, bare
-from auditor.compose.near import nearest, suggest
+from auditor.near import nearest, suggest
 
 
 class Wording(NamedTuple):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from auditor.errors import InputError
 from auditor.inventory.digest import existing_folder, listing_digest
-from auditor.inventory.nearest import did_you_mean
 from auditor.inventory.stock import DatasetInventory, SplitInventory
+from auditor.near import suggest
 from auditor.spec.dataset import ImageFolderDataset
 
 SUFFIXES = frozenset(
@@ -75,6 +75,6 @@ def class_folders(spec: ImageFolderDataset, folders: Iterable[Path]) -> tuple[st
         if name not in present:
             raise InputError(
                 f"{spec.root} has no folder for the class {name!r}",
-                hint=did_you_mean(name, present, noun="class folders"),
+                hint=suggest(name, present, "class folder", most=3),
             )
     return spec.classes or tuple(present)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from auditor.compose.near import suggest
+from auditor.near import suggest
 from auditor.results.base import Verdict
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding

@@ -24,10 +24,10 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import StringConstraints, ValidationError
 
-from auditor.compose.near import suggest
 from auditor.compose.place import Places
 from auditor.compose.yaml_file import read_yaml
 from auditor.errors import Problem, SpecError
+from auditor.near import suggest
 from auditor.results.base import canonical_json
 from auditor.results.finding import Finding
 from auditor.spec.base import SpecModel, Text

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from auditor.errors import InputError
+from auditor.near import suggest
 
 Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 
@@ -60,10 +60,9 @@ def find_module(network: nn.Module, path: str) -> nn.Module:
     modules: dict[str, nn.Module] = dict(network.named_modules())
     if path in modules and path:
         return modules[path]
-    near = get_close_matches(path, modules, n=3, cutoff=0.4) or [m for m in modules if m][:5]
     raise InputError(
         f"the network has no module {path!r}",
-        hint=f"near names: {', '.join(near)}" if near else "the network has no named modules",
+        hint=suggest(path, filter(None, modules), "module", most=3),
     )
 
 

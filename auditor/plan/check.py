@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from auditor.catalog import AuditSpec
 from auditor.errors import PlanError
-from auditor.inventory.nearest import did_you_mean
 from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
+from auditor.near import suggest
 from auditor.needs import Fold
 from auditor.plan.expand import audit_needs
 from auditor.plan.facts import Facts
@@ -60,17 +60,16 @@ def folds(facts: Facts) -> Iterator[Fold]:
 def missing_splits(splits: dict[str, str], dataset: DatasetInventory) -> Iterator[str]:
     for name, reader in splits.items():
         if name not in dataset.splits:
-            near = did_you_mean(name, dataset.splits, noun="splits")
-            every = ", ".join(dataset.splits)
-            yield f"{reader} reads the split {name!r}; the dataset has {every}. {near}"
+            near = suggest(name, dataset.splits, "split", most=3)
+            yield f"{reader} reads the split {name!r}, which the dataset lacks; {near}"
 
 
 def missing_columns(spec: AuditSpec, dataset: DatasetInventory) -> Iterator[str]:
     for name, attribute in spec.attributes.items():
         if attribute.column is not None and attribute.column not in dataset.columns:
-            near = did_you_mean(attribute.column, dataset.columns, noun="columns")
+            near = suggest(attribute.column, dataset.columns, "column", most=3)
             yield (
-                f"attributes.{name}.column is {attribute.column!r}, which the dataset lacks. {near}"
+                f"attributes.{name}.column is {attribute.column!r}, which the dataset lacks; {near}"
             )
 
 
@@ -83,8 +82,8 @@ def missing_classes(spec: AuditSpec, dataset: DatasetInventory) -> Iterator[str]
             )
         for each in attribute.classes or ():
             if dataset.classes is not None and each not in dataset.classes:
-                near = did_you_mean(each, dataset.classes, noun="classes")
-                yield f"attributes.{name}.classes holds {each!r}, which is no class. {near}"
+                near = suggest(each, dataset.classes, "class", most=3)
+                yield f"attributes.{name}.classes holds {each!r}, which is no class; {near}"
 
 
 def split_warnings(name: str, split: SplitInventory, spec: AuditSpec) -> Iterator[str]:

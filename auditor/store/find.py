@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from auditor.compose.near import suggest
 from auditor.errors import ArtifactError
+from auditor.near import suggest
 from auditor.results.run_record import RunRecord
 from auditor.store.documents import read_document
 from auditor.store.layout import DIGEST_LENGTH, RunPaths

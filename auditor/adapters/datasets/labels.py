@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from auditor.adapters.datasets.protocol import Dataset
 from auditor.errors import InputError, PlanError
-from auditor.inventory.nearest import did_you_mean
+from auditor.near import suggest
 from auditor.spec.attribute import AttributeSpec
 
 TRUTHS = {"true": 1.0, "false": 0.0}
@@ -64,7 +64,7 @@ def signs_of_classes(
         if one not in dataset.classes:
             raise PlanError(
                 f"attribute {name!r}: the dataset has no class {one!r}",
-                hint=did_you_mean(one, dataset.classes, noun="classes"),
+                hint=suggest(one, dataset.classes, "class", most=3),
             )
     indices = [dataset.classes.index(one) for one in present_in]
     present = np.isin(labels, indices)
@@ -142,5 +142,5 @@ def unknown_label(known: Sequence[str], classes: tuple[str, ...] | None, where: 
     word = next(word for word in known if word not in classes)
     return InputError(
         f"{where}: the label {word!r} is not one of the dataset's classes",
-        hint=did_you_mean(word, classes, noun="classes"),
+        hint=suggest(word, classes, "class", most=3),
     )

@@ -21,8 +21,8 @@ from auditor.adapters.datasets.rows import check_unique, only_clean, split_of
 from auditor.adapters.datasets.values import as_numpy, words
 from auditor.errors import InputError, PlanError
 from auditor.inventory.imagefolder import ONLY_SPLIT
-from auditor.inventory.nearest import did_you_mean
 from auditor.inventory.table import column_names, num_rows, read_columns
+from auditor.near import suggest
 from auditor.needs import View
 from auditor.spec.dataset import Columns, ManifestDataset
 
@@ -120,7 +120,7 @@ class Table:
         if name not in self.names:
             raise PlanError(
                 f"{self.path} has no column {name!r}",
-                hint=did_you_mean(name, self.names, noun="columns"),
+                hint=suggest(name, self.names, "column", most=3),
             )
         if name in (self.columns.id, self.columns.path, self.columns.mask):
             return self.text(name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from auditor.errors import InputError, PlanError
-from auditor.inventory.nearest import did_you_mean
+from auditor.near import suggest
 from auditor.needs import View
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ def split_of(splits: Mapping[str, T], name: str) -> T:
     """
     if name not in splits:
         raise PlanError(
-            f"the dataset has no split {name!r}", hint=did_you_mean(name, splits, noun="splits")
+            f"the dataset has no split {name!r}", hint=suggest(name, splits, "split", most=3)
         )
     return splits[name]
 
@@ -30,7 +30,7 @@ def split_of(splits: Mapping[str, T], name: str) -> T:
 def no_column(name: str, known: Sequence[str]) -> PlanError:
     """The error for a column that does not exist, with near names."""
     return PlanError(
-        f"the dataset has no column {name!r}", hint=did_you_mean(name, known, noun="columns")
+        f"the dataset has no column {name!r}", hint=suggest(name, known, "column", most=3)
     )
 
 

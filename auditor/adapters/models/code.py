@@ -17,7 +17,7 @@ from auditor.adapters.models.scripted import ScriptedModule
 from auditor.adapters.models.weights import first_line
 from auditor.errors import InputError
 from auditor.inventory.digest import existing_file
-from auditor.inventory.nearest import did_you_mean
+from auditor.near import suggest
 from auditor.spec.model import ExportedModel, PythonModel, TorchScriptModel
 
 
@@ -91,7 +91,7 @@ def open_python(spec: PythonModel) -> nn.Module:
     if spec.function not in functions:
         raise InputError(
             f"{path} has no function {spec.function!r}",
-            hint=did_you_mean(spec.function, functions, noun="functions"),
+            hint=suggest(spec.function, functions, "function", most=3),
         )
     with blamed_on(path):
         network = functions[spec.function]()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from auditor.context import Attribute
 from auditor.errors import InputError, PlanError
-from auditor.inventory.nearest import did_you_mean
+from auditor.near import suggest
 
 
 def replace_head(network: nn.Module, path: str, num_outputs: int) -> None:
@@ -24,7 +24,7 @@ def replace_head(network: nn.Module, path: str, num_outputs: int) -> None:
         what = "has no module" if old is None else f"is a {type(old).__name__} at"
         raise InputError(
             f"`replace_head: {path}`: the network {what} {path!r}; a linear layer is needed",
-            hint=did_you_mean(path, linear, noun="linear layers"),
+            hint=suggest(path, linear, "linear layer", most=3),
         )
     parent, _, name = path.rpartition(".")
     new = nn.Linear(old.in_features, num_outputs, bias=old.bias is not None)

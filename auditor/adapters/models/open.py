@@ -21,7 +21,7 @@ from auditor.adapters.models.head import replace_head
 from auditor.adapters.models.networks import build_network
 from auditor.adapters.models.weights import fit_state, load_weights, read_state
 from auditor.errors import InputError, PlanError
-from auditor.inventory.nearest import did_you_mean
+from auditor.near import suggest
 from auditor.spec.model import (
     BuiltinModel,
     ExportedModel,
@@ -142,7 +142,7 @@ def torchvision_network(spec: TorchvisionModel) -> nn.Module:
     if spec.name not in known:
         raise InputError(
             f"torchvision has no classification network {spec.name!r}",
-            hint=did_you_mean(spec.name, known, noun="networks"),
+            hint=suggest(spec.name, known, "network", most=3),
         )
     arguments = {"num_classes": spec.num_outputs}
     if spec.name in ("googlenet", "inception_v3"):

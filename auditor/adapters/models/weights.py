@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from auditor.errors import InputError
 from auditor.inventory.digest import existing_file
-from auditor.inventory.nearest import did_you_mean
+from auditor.near import suggest
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
 """Keys under which training scripts put the state dict into a larger checkpoint."""
@@ -159,8 +159,8 @@ def some(what: str, keys: Sequence[str]) -> list[str]:
 
 def misfit_hint(missing: Sequence[str], unexpected: Sequence[str], misshapen: Sequence[str]) -> str:
     if missing and unexpected:
-        near = did_you_mean(missing[0], unexpected, noun="keys in the file")
-        return f"`{missing[0]}` under another name? {near}"
+        near = suggest(missing[0], unexpected, "key", most=3)
+        return f"the file may hold `{missing[0]}` under another name; {near}"
     if misshapen and not missing and not unexpected:
         return "If only the last layer differs, set `num_outputs` to what the file has."
     return "Is it the right architecture, and are the weights complete?"

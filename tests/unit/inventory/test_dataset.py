@@ -157,7 +157,7 @@ def test_a_class_without_a_folder_is_an_error_with_near_names(tmp_path: Path) ->
     (tmp_path / "cat").mkdir()
     with pytest.raises(InputError, match="no folder for the class 'cats'") as caught:
         take(source="imagefolder", root=str(tmp_path), classes=["cats"])
-    assert caught.value.hint == "Did you mean cat?"
+    assert caught.value.hint == "did you mean `cat`?"
 
 
 def test_portraits_are_named_by_all_that_draws_them() -> None:

@@ -56,9 +56,12 @@ def test_everything_that_is_missing_is_named_at_once_with_near_names(
     with pytest.raises(PlanError) as caught:
         make_plan(compose(*classes, *missing))
     assert "attributes.hat.column is 'lable'" in str(caught.value)
-    assert "Did you mean label" in str(caught.value)
+    assert "did you mean `label`?" in str(caught.value)
     assert "attributes.smiling.column is 'spilt'" in str(caught.value)
-    assert "audits.first reads the split 'tests'; the dataset has train, test" in str(caught.value)
+    assert (
+        "audits.first reads the split 'tests', which the dataset lacks; did you mean `test`?"
+        in str(caught.value)
+    )
 
 
 def test_a_class_name_is_an_output(compose: Compose, classes: list[str]) -> None:
@@ -88,7 +91,7 @@ def test_classes_of_an_image_folder_are_its_folders(compose: Compose, tmp_path: 
         *(f"attributes.{name}.classes=[cat]" for name in ("smiling", "lipstick")),
     ]
     assert make_plan(compose(*overrides, "attributes.hat.classes=[dog]")).steps
-    with pytest.raises(PlanError, match=r"'dogs', which is no class\. Did you mean dog"):
+    with pytest.raises(PlanError, match=r"'dogs', which is no class; did you mean `dog`"):
         make_plan(compose(*overrides, "attributes.hat.classes=[dogs]"))
 
 

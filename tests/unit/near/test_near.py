@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.compose.near import nearest, plural, suggest
+from auditor.near import nearest, plural, suggest
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,16 @@ from auditor.compose.near import nearest, plural, suggest
 )
 def test_a_near_name_is_suggested_and_otherwise_all_are_listed(name, hint):
     assert suggest(name, ["lipstick", "hat"], "attribute") == hint
+
+
+def test_several_near_names_are_offered_where_several_may_be_meant():
+    layers = ["features.0", "features.1", "head"]
+    hint = suggest("feature.0", layers, "module", most=3)
+    assert hint == "did you mean `features.0` or `features.1`?"
+
+
+def test_capitals_make_no_difference():
+    assert nearest("BIG_NOSE", ["Big_Nose", "hat"]) == "Big_Nose"
 
 
 def test_long_lists_are_cut_short():
