@@ -19,7 +19,8 @@ def command(
     wanted = code.lower().replace("-", "_")
     known = {one.code.lower(): one for one in CODES}
     if wanted not in known:
-        raise SpecError(f"there is no code {code!r}", hint=suggest(wanted, known, "code"))
+        names = [one.code for one in CODES]
+        raise SpecError(f"there is no code {code!r}", hint=suggest(code, names, "code"))
     found = known[wanted]
     if as_json:
         say_json({"ok": True, **found.model_dump(mode="json")})

@@ -92,7 +92,7 @@ def test_explain_offers_the_near_code(auditor: Auditor) -> None:
     done = auditor("explain", "BROKEN_RULES")
     assert done.code == 2
     assert done.err.startswith("error: there is no code 'BROKEN_RULES'")
-    assert "did you mean `broken_rule`?" in done.err
+    assert "did you mean `BROKEN_RULE`?" in done.err
     assert "Traceback" not in done.err
 
 
