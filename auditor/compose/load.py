@@ -116,5 +116,8 @@ def digest(spec: AuditSpec, rules: Sequence[Rule]) -> str:
 def as_yaml(spec: AuditSpec) -> str:
     """The composed spec, interpolations resolved and defaults filled in."""
     content = spec.model_dump(mode="json")
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    # Innermost lists and mappings on one line each: the report prints the whole of it.
+    text: str = yaml.safe_dump(
+        content, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
+    )
     return text

@@ -102,10 +102,11 @@ def paint_graphs(
     for index, (heading, edges) in enumerate(panels):
         axes = figure.add_axes((0.5 * index, 0.0, 0.5, 1.0))
         axes.set_axis_off()
-        axes.set_xlim(-1.91, 1.91)
-        axes.set_ylim(-1.86, 2.14)
+        # Room for the longest label that `clipped` leaves, in every direction.
+        axes.set_xlim(-2.4, 2.4)
+        axes.set_ylim(-2.35, 2.65)
         axes.set_aspect("equal")
-        axes.text(0, 2.0, heading, ha="center", va="center", weight="bold", size=10)
+        axes.text(0, 2.5, heading, ha="center", va="center", weight="bold", size=10)
         paint_circle(axes, names, titles, edges)
         if not edges:
             axes.text(0, 0, "no relations", ha="center", va="center", size=9, color=SOFT)
@@ -139,12 +140,12 @@ def paint_circle(
         axes.text(
             1.07 * x,
             1.07 * y,
-            clipped(titles[name], 17),
+            clipped(titles[name], 18),
             ha="right" if flipped else "left",
             va="center",
             rotation=degrees - 180 if flipped else degrees,
             rotation_mode="anchor",
-            size=8,
+            size=7.5,
             color=INK if own else SOFT,
             weight="bold" if own else "normal",
         )
