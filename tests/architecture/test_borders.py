@@ -85,6 +85,14 @@ def test_help_loads_typer_alone(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+def test_a_run_loads_torchvision_only_for_what_comes_from_it() -> None:
+    code = "import auditor.engine.execute, sys; print('torchvision' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "False", done.stderr
+
+
 def test_packages_are_empty_inside() -> None:
     # An __init__ that re-exports a computation loads torch behind everybody's back.
     inits = [path for path in sources() if path.name == "__init__.py" and path.parent != PACKAGE]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from auditor.adapters.datasets.archives import Archives
 from auditor.adapters.datasets.celeba import CelebA
 from auditor.adapters.datasets.drawn import DrawnPortraits
 from auditor.adapters.datasets.imagefolder import open_imagefolder, open_imagenet
@@ -38,6 +37,9 @@ def open_dataset(spec: DatasetSpec) -> Dataset:
         case TorchvisionDataset(name="imagenet"):
             return open_imagenet(spec)
         case TorchvisionDataset():
+            # Importing torchvision costs seconds, which other datasets need not pay.
+            from auditor.adapters.datasets.archives import Archives
+
             return Archives(spec)
         case _:
             assert_never(spec)

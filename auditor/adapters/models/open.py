@@ -9,7 +9,6 @@ from typing import assert_never
 
 import torch
 from torch import nn
-from torchvision import models as torchvision_models
 
 from auditor.adapters.models.code import (
     open_exported,
@@ -21,7 +20,6 @@ from auditor.adapters.models.head import replace_head
 from auditor.adapters.models.networks import build_network
 from auditor.adapters.models.weights import fit_state, load_weights, read_state
 from auditor.errors import InputError, PlanError
-from auditor.near import suggest
 from auditor.spec.model import (
     BuiltinModel,
     ExportedModel,
@@ -125,31 +123,13 @@ def initial_network(spec: BuiltinModel | TorchvisionModel, seed: int) -> nn.Modu
 
 
 def architecture(spec: BuiltinModel | TorchvisionModel) -> nn.Module:
+    """The network with random weights from the global generator."""
     if isinstance(spec, BuiltinModel):
         return build_network(spec.name, num_outputs=spec.num_outputs)
-    return torchvision_network(spec)
+    # Importing torchvision costs seconds, which other models need not pay.
+    from auditor.adapters.models.published import build_published
 
-
-def torchvision_network(spec: TorchvisionModel) -> nn.Module:
-    """A classification architecture of torchvision, without weights.
-
-    Other kinds of networks are left out: their builders download a backbone by default.
-
-    Raises:
-        InputError: torchvision has no such architecture; near names are offered.
-    """
-    known = torchvision_models.list_models(module=torchvision_models)
-    if spec.name not in known:
-        raise InputError(
-            f"torchvision has no classification network {spec.name!r}",
-            hint=suggest(spec.name, known, "network", most=3),
-        )
-    arguments = {"num_classes": spec.num_outputs}
-    if spec.name in ("googlenet", "inception_v3"):
-        # Without this they warn that their initialisation is slow.
-        arguments["init_weights"] = True
-    network: nn.Module = torchvision_models.get_model(spec.name, weights=None, **arguments)
-    return network
+    return build_published(spec.name, num_outputs=spec.num_outputs)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Geometry is torchvision's, so that published weights see what they were trained on: `resize` sets
 the short side with antialiased bilinear filtering, the long side is cut off to whole pixels
-(`int(resize · long / short)`), and the crop's corner is rounded half to even.
+(`int(resize · long / short)`), and the crop's corner is rounded half to even. It is written out
+here because importing torchvision costs seconds; a test holds the two together, bit for bit.
 """
 
 from __future__ import annotations
@@ -11,12 +12,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as geometry
+from torch.nn.functional import interpolate, pad
 
 from auditor.spec.model import Preprocess
-
-FILTERS = {"bilinear": InterpolationMode.BILINEAR, "nearest": InterpolationMode.NEAREST_EXACT}
 
 
 def fit_geometry(
@@ -37,12 +35,35 @@ def fit_geometry(
         uint8 [C, h, w]. A crop larger than the image is filled up with zeros on all sides.
     """
     if preprocess.resize is not None:
-        image = geometry.resize(
-            image, [preprocess.resize], interpolation=FILTERS[interpolation], antialias=True
-        )
+        image = resize_short_side(image, preprocess.resize, interpolation)
     if preprocess.crop is not None:
-        image = geometry.center_crop(image, [preprocess.crop])
+        image = crop_centre(image, preprocess.crop)
     return image.contiguous()
+
+
+def resize_short_side(
+    image: Tensor, side: int, interpolation: Literal["bilinear", "nearest"]
+) -> Tensor:
+    """The image [C, H, W] with its short side at `side` pixels and its shape kept."""
+    height, width = image.shape[1:]
+    short, long = min(height, width), max(height, width)
+    cut = int(side * long / short)
+    size = [cut, side] if width <= height else [side, cut]
+    if size == [height, width]:
+        return image
+    if interpolation == "nearest":
+        return interpolate(image[None], size=size, mode="nearest-exact")[0]
+    return interpolate(
+        image[None], size=size, mode="bilinear", align_corners=False, antialias=True
+    )[0]
+
+
+def crop_centre(image: Tensor, side: int) -> Tensor:
+    """The square [C, side, side] in the middle, with zeros where the image is smaller."""
+    down, right = (max(0, side - length) for length in image.shape[1:])
+    image = pad(image, [right // 2, right - right // 2, down // 2, down - down // 2])
+    top, left = (round((length - side) / 2) for length in image.shape[1:])
+    return image[:, top : top + side, left : left + side]
 
 
 def normalise(pixels: Tensor, preprocess: Preprocess, dtype: torch.dtype) -> Tensor:
