@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from auditor.adapters.models.networks import build_network
 from auditor.compose.load import load_spec
-from auditor.engine import dispatch
+from auditor.engine import dispatch, execution
 from auditor.engine.execute import RunOptions, execute
 from auditor.engine.progress import Silent
 from auditor.errors import ExecutionError, InputError, PlanError, SpecError
@@ -235,6 +235,26 @@ def test_a_network_is_fitted_once_and_again_if_its_file_is_damaged(run: Run) -> 
     assert set(load_file(weights)) == set(
         build_network("portraits_net", num_outputs=3).state_dict()
     )
+
+
+def test_an_automatic_batch_size_is_chosen_once_and_kept_on_resume(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = documents(run("engine.batch_size=5", out=Path("elsewhere")))
+    solve = dispatch.solve
+
+    def killed(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dispatch, "solve", killed)
+    monkeypatch.setattr(execution, "choose_batch_size", lambda *_arguments: 5)
+    with pytest.raises(KeyboardInterrupt):
+        run("engine.batch_size=auto")
+    assert record_of(only_run()).status == "started"
+
+    monkeypatch.setattr(dispatch, "solve", solve)
+    monkeypatch.setattr(execution, "choose_batch_size", killed)
+    assert documents(run("engine.batch_size=auto")) == expected
 
 
 def test_a_misspelt_layer_is_found_before_the_network_is_fitted(run: Run) -> None:
