@@ -183,8 +183,13 @@ def seen_enough(spec: RelationshipsSpec, context: Context, state: CosineState) -
         return False
     seen = moments(state)
     sides = decisions(spec, context, seen, replicates(state))
-    # A pair without a single cosine, such as one of a dead output, is not worth waiting for.
-    waiting = [k for k in ruled_pairs(context) if 0 < seen.count[k] < spec.min_images]
+    without = state.without.numpy()
+
+    def dead(pair: int) -> bool:
+        # A pair of a dead output never gets a cosine: it is not worth waiting for.
+        return bool(seen.count[pair] == 0 and without[pair] >= spec.min_images)
+
+    waiting = [k for k in ruled_pairs(context) if seen.count[k] < spec.min_images and not dead(k)]
     return not waiting and "open" not in sides.values()
 
 
@@ -231,5 +236,6 @@ def _centres(pool: RelationPool, means: Floats, count: Floats) -> Floats:
     values = means * count
     total = values.sum(1, keepdims=True)
     if pool.source == "leave_one_out":
-        return (total - values) / (count.sum() - count)
+        others: Floats = (total - values) / (count.sum() - count)
+        return others
     return np.broadcast_to(total / count.sum(), means.shape)

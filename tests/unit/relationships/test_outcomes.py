@@ -261,6 +261,18 @@ def test_a_dead_output_is_not_testable_and_nothing_is_nan() -> None:
     assert result_of(outcome).stopped == "all_decided"
 
 
+def test_the_sample_goes_on_until_rare_attributes_have_shown() -> None:
+    def rare(count: int, seed: int) -> Tensor:
+        labels = random_labels(count, seed)
+        labels[:200, 4:] = -1.0
+        return labels
+
+    outcome = audit(Drawn(tied(0.0)), spec(), context(), labels=rare)
+    assert result_of(outcome).stopped == "all_decided"
+    assert 200 < result_of(outcome).num_images < 400
+    assert pair_of(outcome, "emil", "fred").outcome == "as_expected"
+
+
 def test_too_few_pairs_of_a_relation_stay_open_unless_the_spec_declares_it() -> None:
     rules = context().rules[:5]
     open_result = result_of(audit(Drawn(tied(0.95)), spec(), context(rules=rules)))
