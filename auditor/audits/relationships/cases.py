@@ -181,7 +181,20 @@ def numbers(reader: Reader, pair: PairResult) -> tuple[str, ...]:
             f"That is {number(abs(pair.robust_z.value), 1)} times as far from the usual as pairs "
             f"of this kind commonly stray{chance(pair)}."
         )
-    return tuple(filter(None, (first, second)))
+    return tuple(filter(None, (first, second, known(reader, pair))))
+
+
+def known(reader: Reader, pair: PairResult) -> str:
+    """How well the model knows both attributes: a tie to one it never learnt would mean little."""
+    found = {attribute.name: attribute.balanced_accuracy for attribute in reader.result.attributes}
+    a, b = (
+        f"{reader.titles[name]} in {percent_with_interval(found[name])}"
+        for name in (pair.a, pair.b)
+    )
+    return (
+        f"The model is right about {a} of the pictures and about {b}, where pictures with and "
+        "without count equally."
+    )
 
 
 def chance(pair: PairResult) -> str:

@@ -37,6 +37,8 @@ def test_a_case_says_the_tie_in_one_sentence(page):
     assert "the parts of the picture that speak for the one speak for the other" in case.numbers[0]
     assert "on a scale from −1 to 1, where 0.02 is usual." in case.numbers[0]
     assert "p <\u00a00.001 after correction" in case.numbers[1]
+    assert case.numbers[2].startswith("The model is right about smiling in 9")
+    assert case.numbers[2].endswith("where pictures with and without count equally.")
 
 
 def test_an_opposite_tie_speaks_against(page):
