@@ -115,8 +115,9 @@ def run_scan(
             return active, stored
         for shard in scan.shards[index : index + 2]:
             read_ahead(rows, found.active(active, shard), shard, settings.batch_size)
-        # A seed of its own makes a shard independent of what ran before it.
-        reseed(settings.seed, scan.id, index)
+        # A seed of its own makes a shard independent of what ran before it. The scan's id stays
+        # out of it: that changes with the other audits that share the scan.
+        reseed(settings.seed, scan.source.split, index)
         piece = measure_shard(scan.shards[index], active, rows, network, settings.batch_size)
         write_piece(store, active, index, piece)
         return active, on_cpu(active, piece)

@@ -105,7 +105,7 @@ class Bench:
         outputs = tuple(dict.fromkeys(output for fold in folds for output in fold.outputs))
         cuts = range(0, rows, self.shard_size)
         return Scan(
-            id="scan",
+            id="scan " + ", ".join(fold.name for fold in folds),
             ingredients={},
             source=Source(split="train"),
             num_rows=rows,

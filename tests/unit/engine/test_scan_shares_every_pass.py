@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from auditor.errors import ExecutionError, InputError
+from auditor.measure.fold import Batch
 from auditor.needs import Output
-from tests.unit.engine.conftest import LOGITS, Bench, look, placed, small_network
+from tests.unit.engine.conftest import LOGITS, Bench, Look, Seen, look, placed, small_network
 
 EARLY = Output(kind="jacobian", layer="1", outputs=(0, 3))
 LATE = Output(kind="jacobian", layer="3", outputs=(3, 2))
@@ -47,6 +49,24 @@ def test_shared_folds_see_what_they_would_see_alone(make_bench: Callable[..., Be
         state = alone.run(look(name, *outputs)).states[f"a/{name}"]
         assert torch.equal(state.samples, found.states[f"a/{name}"].samples)
         torch.testing.assert_close(state.total, found.states[f"a/{name}"].total)
+
+
+class Draws(Look):
+    """A fold whose numbers come from the global generator."""
+
+    def measure(self, batch: Batch) -> Seen:
+        return replace(super().measure(batch), total=torch.rand(1).double())
+
+
+def test_random_numbers_of_a_fold_stay_when_another_audit_joins(
+    make_bench: Callable[..., Bench],
+) -> None:
+    fold, _ = look("draws", LOGITS)
+    alone, together = make_bench(30), make_bench(30)
+    together.store = type(together.store)(together.store.root / "together")
+    drawn = alone.run((fold, Draws((LOGITS,)))).states["a/draws"].total
+    joined = together.run((fold, Draws((LOGITS,))), look("other", LOGITS, audit="b"))
+    assert torch.equal(joined.states["a/draws"].total, drawn)
 
 
 def test_outputs_are_what_autograd_says(make_bench: Callable[..., Bench]) -> None:
