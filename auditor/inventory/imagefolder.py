@@ -53,13 +53,17 @@ def take_folder(folder: Path, classes: Sequence[str]) -> SplitInventory:
     )
 
 
-def image_files(folder: Path, class_name: str) -> Iterator[tuple[str, int]]:
-    """Path relative to the split's folder, with `/`, and size of each image of one class."""
+def image_files(folder: Path, class_name: str) -> Iterator[tuple[str, int | None]]:
+    """Path relative to the split's folder, with `/`, and size of each image of one class.
+
+    The size is None where a link leads to no file; a run will count that image as unreadable.
+    """
     for parent, _, names in os.walk(folder / class_name):
         for name in names:
             file = Path(parent, name)
             if file.suffix.lower() in SUFFIXES:
-                yield file.relative_to(folder).as_posix(), file.stat().st_size
+                size = file.stat().st_size if file.is_file() else None
+                yield file.relative_to(folder).as_posix(), size
 
 
 def class_folders(spec: ImageFolderDataset, folders: Iterable[Path]) -> tuple[str, ...]:

@@ -153,6 +153,16 @@ def test_an_image_folder_is_counted_per_class_and_split(tmp_path: Path) -> None:
     assert whole.splits["all"].digest == found.splits["train"].digest
 
 
+def test_a_link_to_no_file_counts_as_missing(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.png").write_bytes(b"12")
+    (tmp_path / "cat" / "2.png").symlink_to("gone.png")
+    found = take(source="imagefolder", root=str(tmp_path)).splits["all"]
+    assert (found.num_rows, found.num_bytes) == (2, 2)
+    (tmp_path / "cat" / "gone.png").write_bytes(b"34")
+    assert take(source="imagefolder", root=str(tmp_path)).splits["all"].digest != found.digest
+
+
 def test_a_class_without_a_folder_is_an_error_with_near_names(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     with pytest.raises(InputError, match="no folder for the class 'cats'") as caught:
