@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, assert_never, final
 
+import torch
 from torch import Tensor
 
 from auditor.adapters.datasets.labels import attribute_matrix
 from auditor.adapters.datasets.protocol import Dataset
+from auditor.adapters.models.head import check_logits
 from auditor.adapters.models.open import open_network
 from auditor.catalog import AuditSpec
 from auditor.context import Context
@@ -32,6 +34,7 @@ from auditor.engine.rows import Labels, Rows, open_rows
 from auditor.engine.scan import ScanSettings, run_scan
 from auditor.engine.settle import keep, torch_device
 from auditor.engine.train import FittedNetwork, train_network
+from auditor.measure.taps import borrowed
 from auditor.needs import Fold
 from auditor.plan.identity import Settled, content_id, fold_key
 from auditor.plan.steps import Scan, Solve, Step, Train
@@ -134,7 +137,6 @@ class Execution:
         folds = [fold for fold in step.folds if fold.audit not in self.failed]
         if not folds:
             return
-        network = self._placed() if any(fold.outputs for fold in folds) else None
         engine = self.spec.engine
         with open_rows(
             self.dataset,
@@ -144,6 +146,7 @@ class Execution:
             seed=engine.seed,
             num_workers=engine.num_workers,
         ) as rows:
+            network = self._placed(rows) if any(fold.outputs for fold in folds) else None
             batch_size = self._batch_size(step, rows, network)
             lanes = [lane for fold in folds if (lane := self._lane(step, fold)) is not None]
             found = run_scan(
@@ -226,13 +229,25 @@ class Execution:
             self.settled = settled
             keep(settled, self.states_on_disk)
 
-    def _placed(self) -> PlacedNetwork:
+    def _placed(self, rows: Rows) -> PlacedNetwork:
         if self._network is None:
             trained = self.trained.path if self.trained is not None else None
             module = open_network(self.spec.model, allow_code=self.allow_code, trained=trained)
             refuse_missing_layers(module, self._layers())
-            self._network = place(module, self.spec.model, self.spec.engine, self.settled)
+            network = place(module, self.spec.model, self.spec.engine, self.settled)
+            self._refuse_missing_outputs(network, rows)
+            self._network = network
         return self._network
+
+    def _refuse_missing_outputs(self, network: PlacedNetwork, rows: Rows) -> None:
+        # An archive or a Python file tells its outputs only when it runs.
+        sample = first_readable(rows)
+        if sample is None:
+            return
+        with torch.no_grad(), borrowed(network.module):
+            output = network.module(network.prepare(sample.unsqueeze(0)))
+        for context in self.contexts.values():
+            check_logits(output, context.attributes)
 
     def _layers(self) -> tuple[str, ...]:
         outputs = [o for step in self.steps if isinstance(step, Scan) for o in step.outputs]

@@ -9,6 +9,7 @@ from typing import NamedTuple, cast, final
 import torch
 from torch import Tensor, nn
 
+from auditor.adapters.models.head import check_logits
 from auditor.adapters.models.preprocess import normalise
 from auditor.engine.settle import DTYPES, torch_device
 from auditor.errors import InputError
@@ -84,7 +85,7 @@ class PlacedNetwork:
         else:
             with torch.no_grad():
                 logits = self.compiled(images)
-        logits = _checked(logits).float()
+        logits = check_logits(logits, ()).float()
         values = {
             output: _pick(output, logits, activations, jacobians, wanted) for output in outputs
         }
@@ -168,10 +169,3 @@ def _pick(
     rows = [wanted[layer].index(index) for index in output.outputs]
     whole = jacobians[layer].float()
     return whole if rows == list(range(whole.shape[1])) else whole[:, rows]
-
-
-def _checked(logits: object) -> Tensor:
-    if isinstance(logits, Tensor) and logits.dim() == 2:
-        return logits
-    found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-    raise InputError(f"the network returns {found}", hint="logits must be one tensor [B, C]")

@@ -83,6 +83,18 @@ def test_code_of_a_model_runs_with_permission_alone_and_the_report_says_so(
     assert "--allow-code" in (only_run() / "report/report.html").read_text()
 
 
+def test_an_attribute_beyond_the_outputs_of_a_network_stops_the_run_before_its_first_scan(
+    auditor: Call,
+) -> None:
+    Path("net.py").write_text(PYTHON.replace("num_outputs=2", "num_outputs=1"))
+    write_spec("{source: python, file: net.py}")
+    done = auditor("run", "audit.yaml", "--allow-code")
+    assert done.code == 2
+    assert "'hat' is scored by output 1, but the network has 1 output" in done.err
+    states = {path.parent.name for path in Path("reports").rglob("*.safetensors")}
+    assert states == {"settled"}, "no shard was computed"
+
+
 def test_a_run_without_permission_says_nothing_of_code(auditor: Call) -> None:
     write_spec("{source: builtin, name: portraits_net, num_outputs: 2}")
     assert auditor("run", "audit.yaml").code == 4

@@ -49,7 +49,7 @@ def check_logits(output: object, attributes: Sequence[Attribute]) -> Tensor:
         if attribute.output >= num_outputs:
             raise PlanError(
                 f"attribute {attribute.name!r} is scored by output {attribute.output}, but the "
-                f"network has {num_outputs} outputs",
-                hint=f"Outputs count from 0 to {num_outputs - 1}.",
+                f"network has {num_outputs} output{'' if num_outputs == 1 else 's'}",
+                hint="outputs count from 0",
             )
     return output
