@@ -18,6 +18,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from auditor.compose import overrides as overriding
+from auditor.compose.clashes import clashes
 from auditor.compose.folders import SpecFile, SpecRepository, open_repository
 from auditor.compose.place import Node, Place, Places, embed
 from auditor.errors import Problem, SpecError
@@ -50,6 +51,8 @@ def merge(spec: SpecFile, texts: Sequence[str]) -> Merged:
     for default in defaults:
         part = part_of(repository, default)
         parts.append(part)
+        if problems := list(clashes(config, part)):
+            raise SpecError(f"{spec.label} cannot be composed", problems=problems)
         config.merge_with(OmegaConf.create(part.mapping()))
     overriding.apply(values, config)
     parts += [overriding.part_of(override) for override in values if not override.is_delete()]

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from auditor.compose import forbidden
+from auditor.compose.clashes import clashes
 from auditor.compose.place import Node, Place, embed, node_of
 from auditor.errors import Problem, SpecError
 from auditor.near import suggest
@@ -93,7 +94,8 @@ def apply(overrides: Iterable[Override], config: DictConfig) -> None:
     """Set and delete values of the composed config.
 
     Raises:
-        SpecError: if a value to delete does not exist, or an override names a missing group.
+        SpecError: if a value to delete does not exist, an override names a missing group, or sets
+            a list where the spec has a mapping.
     """
     for override in overrides:
         key = override.key_or_group
@@ -102,6 +104,9 @@ def apply(overrides: Iterable[Override], config: DictConfig) -> None:
         if override.is_delete():
             delete(override, config)
         else:
+            value = node_of(override.value(), Place(None, override.input_line or ""))
+            if problems := list(clashes(config, value, tuple(key.split(".")))):
+                raise SpecError("the overrides cannot be used", problems=problems)
             try:
                 OmegaConf.update(config, key, override.value(), merge=True, force_add=True)
             except OmegaConfBaseException as error:

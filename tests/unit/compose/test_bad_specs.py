@@ -154,6 +154,26 @@ def test_overrides_that_cannot_be_applied_are_explained(only, override, message)
     assert message in problem.message
 
 
+@pytest.mark.parametrize(
+    ("override", "path", "message"),
+    [
+        ("dataset={source: portraits, splits: [a]}", "dataset.splits", "a mapping, not a list"),
+        ("dataset.splits.train=[a]", "dataset.splits.train", "a mapping, not a list"),
+        ("policy.required={a: 1}", "policy.required", "a list, not a mapping"),
+    ],
+)
+def test_an_override_that_does_not_merge_is_located(only, override, path, message):
+    problem = only("policy: {required: [relationships]}\n", override)
+    assert (problem.source, problem.path) == (override, path)
+    assert problem.message == f"expected {message}"
+
+
+def test_a_file_that_does_not_merge_into_its_parts_is_located(only):
+    problem = only("dataset: {splits: [train]}\n")
+    assert (where(problem), problem.path) == ("audit.yaml:11:19", "dataset.splits")
+    assert problem.message == "expected a mapping, not a list"
+
+
 def test_an_override_without_a_value_is_explained(only):
     problem = only("", "engine")
     assert problem.source == "engine"
