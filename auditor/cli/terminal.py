@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from auditor.errors import AuditorError, SpecError
+from auditor.errors import AuditorError, Problem, SpecError
 
 RED, PLAIN = "\033[31m", "\033[0m"
 
@@ -75,5 +75,23 @@ def error_fields(error: AuditorError) -> dict[str, Any]:
         "hint": error.hint,
     }
     if isinstance(error, SpecError):
-        fields["problems"] = [str(problem) for problem in error.problems]
+        fields["problems"] = problem_rows(error)
     return fields
+
+
+def problem_rows(error: SpecError) -> list[dict[str, Any]]:
+    """The problems of a spec as JSON; a spec that cannot be opened is one problem without place."""
+    problems = error.problems or (Problem(error.message, hint=error.hint),)
+    return [
+        {
+            "file": problem.location.file if problem.location else None,
+            "line": problem.location.line if problem.location else None,
+            "column": problem.location.column if problem.location else None,
+            "path": problem.path,
+            "value": problem.value,
+            "message": problem.message,
+            "hint": problem.hint,
+            "source": problem.source,
+        }
+        for problem in problems
+    ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from auditor.cli.terminal import note, say, say_json
-from auditor.errors import Problem, SpecError
+from auditor.cli.terminal import note, problem_rows, say, say_json
+from auditor.errors import SpecError
 
 if TYPE_CHECKING:
     from auditor.compose.composed import Composed
@@ -26,7 +26,7 @@ def command(
     except SpecError as error:
         if not as_json:
             raise
-        say_json({"ok": False, "digest": None, "warnings": [], "errors": error_rows(error)})
+        say_json({"ok": False, "digest": None, "warnings": [], "errors": problem_rows(error)})
         raise typer.Exit(error.exit_code) from error
 
     if as_json:
@@ -47,21 +47,3 @@ def contents(composed: Composed) -> str:
         "rule": len(composed.rules),
     }
     return ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
-
-
-def error_rows(error: SpecError) -> list[dict[str, Any]]:
-    """The problems of a spec as JSON; a spec that cannot be opened is one problem without place."""
-    problems = error.problems or (Problem(error.message, hint=error.hint),)
-    return [
-        {
-            "file": problem.location.file if problem.location else None,
-            "line": problem.location.line if problem.location else None,
-            "column": problem.location.column if problem.location else None,
-            "path": problem.path,
-            "value": problem.value,
-            "message": problem.message,
-            "hint": problem.hint,
-            "source": problem.source,
-        }
-        for problem in problems
-    ]

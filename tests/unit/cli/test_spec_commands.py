@@ -97,6 +97,15 @@ def test_validate_as_json_is_one_document(auditor: Auditor) -> None:
     assert (last["file"], last["source"]) == (None, "report.images=none")
 
 
+@pytest.mark.parametrize("command", ["plan", "run", "layers"])
+def test_every_command_names_the_problems_of_a_spec_as_validate_does(
+    auditor: Auditor, command: str
+) -> None:
+    Path("bad.yaml").write_text(f"defaults: [portraits, _self_]\n{BAD}")
+    rows = auditor("validate", "bad.yaml", "--json").document()["errors"]
+    assert auditor(command, "bad.yaml", "--json").document()["error"]["problems"] == rows
+
+
 def test_validate_as_json_of_a_valid_spec(auditor: Auditor) -> None:
     done = auditor("validate", "portraits", "--json")
     assert done.code == 0
