@@ -317,7 +317,7 @@ def test_python_files_that_build_nothing_are_explained(
 
 def test_an_attribute_beyond_the_outputs_is_named() -> None:
     hat = Attribute(name="hat", title="hat", output=10, index=0)
-    with pytest.raises(PlanError, match=r"'hat' is scored by output 10, but the network has 10 outputs"):
+    with pytest.raises(PlanError, match=r"'hat' is scored by output 10, but the network has 10"):
         check_logits(torch.zeros(2, 10), [hat])
 
 
