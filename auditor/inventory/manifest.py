@@ -113,7 +113,7 @@ def _take_part(
         num_bytes=num_bytes,
         digest=digest_of({"table": file_digest(table.path), "split": name, "images": listing}),
         columns={
-            column: column_stock(columns.column(column))
+            column: column_stock(columns.column(column), column)
             for column in look_into
             if column in table.names
         },
@@ -142,8 +142,18 @@ def stays_inside(path: str) -> bool:
     return not pure.is_absolute() and ".." not in pure.parts
 
 
-def column_stock(column: pa.ChunkedArray) -> ColumnInventory:
-    """Distinct values and extremes of a column; null, NaN and empty text do not count."""
+def column_stock(column: pa.ChunkedArray, name: str) -> ColumnInventory:
+    """Distinct values and extremes of a column; null, NaN and empty text do not count.
+
+    Raises:
+        InputError: the column holds lists or structures.
+    """
+    if pa.types.is_nested(column.type):
+        raise InputError(f"column {name!r} holds {column.type}, not numbers or text")
+    if pa.types.is_null(column.type):
+        return ColumnInventory(0)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     values = column.drop_null()
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())

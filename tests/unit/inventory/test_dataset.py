@@ -80,6 +80,21 @@ def test_columns_are_looked_into_where_asked(photos: str) -> None:
     }
 
 
+def test_categories_and_empty_columns_are_looked_into_and_lists_are_refused(tmp_path: Path) -> None:
+    table = {
+        "path": ["a.png", "b.png"],
+        "hat": pa.array(["yes", "no"]).dictionary_encode(),
+        "age": pa.array([None, None]),
+        "boxes": [[1, 2], [3]],
+    }
+    pq.write_table(pa.table(table), tmp_path / "photos.parquet")
+    path = str(tmp_path / "photos.parquet")
+    found = take(["hat", "age"], source="manifest", path=path)
+    assert found.splits["all"].columns == {"hat": ColumnInventory(2), "age": ColumnInventory(0)}
+    with pytest.raises(InputError, match="'boxes' holds list"):
+        take(["boxes"], source="manifest", path=path)
+
+
 def test_the_digest_sees_table_paths_and_sizes(photos: str, tmp_path: Path) -> None:
     def digests() -> list[str]:
         return [split.digest for split in take(source="manifest", path=photos).splits.values()]
