@@ -212,6 +212,18 @@ def test_a_constant_label_column_is_warned_of_and_decides_nothing(project: Proje
     assert "0 confirming images with the attribute" in dark["balanced_accuracy"]["reason"]
 
 
+@pytest.mark.parametrize("rows", [NUM_PHOTOS, 0], ids=["no labels", "no rows"])
+def test_a_table_without_labels_or_rows_passes_nothing(project: Project, rows: int) -> None:
+    columns("id,path,red,dark", lambda i: f"{i},{i}.jpg,,")
+    lines = Path("data/train.csv").read_text().splitlines()
+    Path("data/train.csv").write_text("\n".join(lines[: rows + 1]) + "\n")
+    done = project.run()
+    assert done.code == (4 if rows else 3), done.err
+    assert "warning: the " in done.err
+    assert "Traceback" not in done.err
+    assert "verdict: " in done.out
+
+
 def test_labels_that_are_no_labels_are_refused(project: Project) -> None:
     columns("id,path,red,dark", lambda i: f"{i},{i}.jpg,{i % 2},{i % 5}")
     done = project.run()

@@ -1,0 +1,59 @@
+"""The packaged specs, run as a user runs them: what the demo finds, and what the clean one does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.compose.load import load_spec
+from auditor.spec.dataset import PortraitsDataset
+
+pytestmark = pytest.mark.slow
+
+Call = Callable[..., Any]
+
+
+def broken(run: Path) -> set[frozenset[str]]:
+    findings = json.loads((run / "findings.json").read_text())["findings"]
+    return {
+        frozenset(finding["subjects"])
+        for finding in findings
+        if (finding["code"], finding["verdict"]) == ("BROKEN_RULE", "fail")
+    }
+
+
+def only_run(name: str) -> Path:
+    (found,) = Path("reports", name).iterdir()
+    return found
+
+
+def test_the_demo_finds_the_planted_pairs_and_no_other(auditor: Call) -> None:
+    dataset = load_spec("portraits").spec.dataset
+    assert isinstance(dataset, PortraitsDataset)
+    planted = {frozenset(pair.between) for pair in dataset.splits["train"].planted}
+    done = auditor("run", "portraits", "engine.device=cpu")
+    assert done.code == 1, done.err
+    assert "not a crash" in done.out.splitlines()[-1]
+    assert broken(only_run("portraits")) == planted
+    assert auditor("verify", "portraits").code == 0
+
+
+def test_without_planted_bias_every_rule_holds(auditor: Call) -> None:
+    done = auditor("run", "portraits_clean", "engine.device=cpu")
+    assert done.code == 0, done.out + done.err
+    assert broken(only_run("portraits_clean")) == set()
+
+
+@pytest.mark.data
+def test_real_images_are_audited_to_a_verdict(auditor: Call, shared_data: Path) -> None:
+    done = auditor("run", "cifar10_attributes", f"data_root={shared_data}", "engine.device=cpu")
+    assert done.code in (0, 1), done.out + done.err
+    (result,) = only_run("cifar10_attributes").glob("audits/*/result.json")
+    found = json.loads(result.read_text())
+    assert found["num_decided"] >= 0.8 * found["num_rules"]
+    assert sum(attribute["learnt"] is True for attribute in found["attributes"]) >= 10
+    assert auditor("verify", "cifar10_attributes").code == 0
