@@ -75,6 +75,23 @@ def outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
             yield unknown(places, path, "class", attribute.output, classes)
 
 
+def shared_outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """No output scores two attributes: they would be tied whatever the network has learnt."""
+    classes = spec.dataset.classes or ()
+    scored: dict[int | str, str] = {}
+    for name, attribute in spec.attributes.items():
+        output = attribute.output
+        index = classes.index(output) if output in classes else output
+        first = scored.setdefault(index, name)
+        if first != name:
+            path: Path = ("attributes", name, "output")
+            place = places.find(("attributes", first, "output"))
+            where = place.location or place.source
+            message = f"output `{output}` scores `{first}` already ({where})"
+            hint = "give each attribute an output of its own, or keep one of the two"
+            yield places.problem(path, message, hint=hint)
+
+
 def num_outputs(spec: AuditSpec) -> int | None:
     """Number of outputs of the model, where the spec says it."""
     model = spec.model
@@ -191,4 +208,13 @@ def unknown(
     return places.problem(path, f"there is no {noun} `{name}`", hint=hint, key=key)
 
 
-CHECKS: tuple[Check, ...] = (label_sources, outputs, training, splits, portraits, audits, policy)
+CHECKS: tuple[Check, ...] = (
+    label_sources,
+    outputs,
+    shared_outputs,
+    training,
+    splits,
+    portraits,
+    audits,
+    policy,
+)

@@ -150,12 +150,13 @@ def test_scalars_mean_what_they_mean_to_hydra(load):
 def test_anchors_and_merge_keys_are_written_out(load):
     spec = load(
         "attributes:\n"
-        "  cap: &cap {output: 3, column: hat, title: cap}\n"
-        "  beret: {<<: *cap, title: beret}\n"
+        "  smiling: &smile {output: 3, column: smiling, title: smiling}\n"
+        "  hat: {<<: *smile, output: 0, title: grinning}\n"
     ).spec
-    assert spec.attributes["beret"].model_dump() == {
-        **spec.attributes["cap"].model_dump(),
-        "title": "beret",
+    assert spec.attributes["hat"].model_dump() == {
+        **spec.attributes["smiling"].model_dump(),
+        "output": 0,
+        "title": "grinning",
     }
 
 

@@ -46,10 +46,10 @@ def where(problem):
          "no output -1", ""),
         ("attributes: {x: {output: dog, column: hat}}", "11:26", "attributes.x.output",
          "`dog` is the name of a class", "dataset.classes"),
-        ("attributes: {x: {output: 0, column: hatt}}", "11:37", "attributes.x.column",
+        ("attributes: {smiling: {output: 0, column: hatt}}", "11:43", "attributes.smiling.column",
          "there is no column `hatt`", "did you mean `hat`?"),
-        ("attributes: {x: {output: 0, classes: [dog]}}", "11:38", "attributes.x.classes",
-         "portraits have no classes", "column"),
+        ("attributes: {smiling: {output: 0, column: null, classes: [dog]}}", "11:58",
+         "attributes.smiling.classes", "portraits have no classes", "column"),
         ("policy: {required: [relationship]}", "11:21", "policy.required.0",
          "there is no audit `relationship`", "did you mean `relationships`?"),
         ("policy: {limits: {l: {audit: relation, metric: cosine, max: 1}}}", "11:30",
@@ -112,6 +112,21 @@ def test_class_names_must_be_classes_of_the_dataset(problems):
         ("audit.yaml:6:38", "attributes.tame.classes.1"),
         ("audit.yaml:8:64", "audits.relationships.split"),
     ]
+
+
+@pytest.mark.parametrize("head", ["multi_label", "multi_class"])
+def test_an_output_scores_one_attribute_alone(only, head):
+    problem = only(
+        "dataset: {source: manifest, files: {train: a.csv, test: b.csv}, classes: [cat, dog]}\n"
+        f"model: {{source: torchvision, name: resnet18, head: {head}}}\n"
+        "attributes:\n"
+        "  tame: {output: 1, classes: [cat, dog]}\n"
+        "  loud: {output: dog, classes: [dog]}\n"
+        "audits: {relationships: {kind: relationships, layer: x, split: train}}\n",
+        base="version: 1\nname: demo\n",
+    )
+    assert (where(problem), problem.path) == ("audit.yaml:7:18", "attributes.loud.output")
+    assert problem.message == "output `dog` scores `tame` already (audit.yaml:6:18)"
 
 
 def test_an_audit_of_attributes_needs_attributes(only):
