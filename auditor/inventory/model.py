@@ -6,6 +6,7 @@ from typing import assert_never
 
 from auditor.inventory.weights import WeightsInventory, take_weights
 from auditor.spec.model import (
+    Architecture,
     BuiltinModel,
     ExportedModel,
     ModelSpec,
@@ -28,9 +29,9 @@ def take_model(spec: ModelSpec) -> WeightsInventory | None:
     """
     match spec:
         case BuiltinModel() | TorchvisionModel():
-            return take_weights(spec.weights) if spec.weights is not None else None
+            return take_architecture(spec)
         case TrainedModel():
-            return take_model(spec.network)
+            return take_architecture(spec.network)
         case TorchScriptModel() | ExportedModel():
             return take_weights(spec.path)
         case PythonModel():
@@ -39,3 +40,8 @@ def take_model(spec: ModelSpec) -> WeightsInventory | None:
             return None
         case _:
             assert_never(spec)
+
+
+def take_architecture(spec: Architecture) -> WeightsInventory | None:
+    """Stock of the weights that a network starts from, or None where they are random."""
+    return take_weights(spec.weights) if spec.weights is not None else None

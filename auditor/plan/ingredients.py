@@ -15,6 +15,7 @@ from auditor.context import Context
 from auditor.needs import Source
 from auditor.plan.facts import Facts
 from auditor.spec.model import (
+    Architecture,
     BuiltinModel,
     ExportedModel,
     ModelSpec,
@@ -62,7 +63,7 @@ def train_ingredients(model: TrainedModel, facts: Facts) -> Ingredients:
         "data": data_ingredients(model.split, facts),
         "split": model.split,
         "preprocess": preprocess_ingredients(model),
-        "network": network_ingredients(model.network, None, facts),
+        "network": architecture_ingredients(model.network, facts),
         "replace_head": model.replace_head,
         "freeze_backbone": model.freeze_backbone,
         "recipe": model.recipe.model_dump(mode="json"),
@@ -99,19 +100,31 @@ def preprocess_ingredients(model: ModelSpec) -> JsonValue:
 
 def network_ingredients(model: ModelSpec, trained: str | None, facts: Facts) -> JsonValue:
     """What maps the input to the outputs: architecture and weights."""
-    weights = facts.weights.digest if facts.weights is not None else None
     match model:
-        case BuiltinModel() | TorchvisionModel() | PythonModel():
-            kept = {"source", "name", "num_outputs", "function"}
-            return {**model.model_dump(mode="json", include=kept), "weights": weights}
+        case BuiltinModel() | TorchvisionModel():
+            return architecture_ingredients(model, facts)
+        case PythonModel():
+            code = weights_digest(facts)
+            return {"source": model.source, "function": model.function, "weights": code}
         case TorchScriptModel() | ExportedModel():
-            return {"source": model.source, "weights": weights}
+            return {"source": model.source, "weights": weights_digest(facts)}
         case TrainedModel():
             return {"source": model.source, "weights": trained}
         case PredictionsModel():
             return None
         case _:
             assert_never(model)
+
+
+def architecture_ingredients(network: Architecture, facts: Facts) -> JsonValue:
+    """Which network, and the weights that it starts from."""
+    kept = {"source", "name", "num_outputs"}
+    return {**network.model_dump(mode="json", include=kept), "weights": weights_digest(facts)}
+
+
+def weights_digest(facts: Facts) -> str | None:
+    """Digest of the one file of the model, where it has one."""
+    return facts.weights.digest if facts.weights is not None else None
 
 
 def numeric_context(context: Context, spec: AuditSpec) -> JsonValue:

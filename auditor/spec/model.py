@@ -30,19 +30,7 @@ class Preprocess(SpecModel):
     """Divides per channel, for images in [0, 1]."""
 
 
-class ModelBase(SpecModel):
-    """What every model declares."""
-
-    title: Text = ""
-    """The model as the report names it."""
-    head: Literal["multi_label", "multi_class"] = "multi_label"
-    """`multi_label`: an attribute is predicted where its logit is positive; `multi_class`: where
-    its output is the largest."""
-    preprocess: Preprocess = Preprocess()
-    """How images are prepared for this network."""
-
-
-class BuiltinModel(ModelBase):
+class BuiltinArchitecture(SpecModel):
     """A small network that ships with the package."""
 
     source: Literal["builtin"]
@@ -55,7 +43,7 @@ class BuiltinModel(ModelBase):
     """State dict as safetensors or a plain torch file; random initialisation without one."""
 
 
-class TorchvisionModel(ModelBase):
+class TorchvisionArchitecture(SpecModel):
     """An architecture from torchvision with a local state dict; nothing is downloaded."""
 
     source: Literal["torchvision"]
@@ -66,6 +54,32 @@ class TorchvisionModel(ModelBase):
     """Number of outputs."""
     weights: str | None = None
     """State dict as safetensors or a plain torch file; random initialisation without one."""
+
+
+Architecture = Annotated[
+    BuiltinArchitecture | TorchvisionArchitecture, Field(discriminator="source")
+]
+"""A network and nothing about its use: which one, its size, and the weights to start from."""
+
+
+class ModelBase(SpecModel):
+    """What every model declares."""
+
+    title: Text = ""
+    """The model as the report names it."""
+    head: Literal["multi_label", "multi_class"] = "multi_label"
+    """`multi_label`: an attribute is predicted where its logit is positive; `multi_class`: where
+    its output is the largest."""
+    preprocess: Preprocess = Preprocess()
+    """How images are prepared for this network."""
+
+
+class BuiltinModel(BuiltinArchitecture, ModelBase):
+    """A small network that ships with the package."""
+
+
+class TorchvisionModel(TorchvisionArchitecture, ModelBase):
+    """An architecture from torchvision with a local state dict; nothing is downloaded."""
 
 
 class TorchScriptModel(ModelBase):
@@ -134,7 +148,7 @@ class TrainedModel(ModelBase):
 
     source: Literal["train"]
     """Kind of model."""
-    network: Annotated[BuiltinModel | TorchvisionModel, Field(discriminator="source")]
+    network: Architecture
     """The architecture, with weights to start from where it has some."""
     replace_head: str | None = None
     """Module path of a linear layer that is replaced by a new one with one output per target."""

@@ -21,6 +21,8 @@ from auditor.adapters.models.networks import build_network
 from auditor.adapters.models.weights import fit_state, load_weights, read_state
 from auditor.errors import InputError, PlanError
 from auditor.spec.model import (
+    Architecture,
+    BuiltinArchitecture,
     BuiltinModel,
     ExportedModel,
     ModelSpec,
@@ -113,7 +115,7 @@ def trained_network(spec: TrainedModel, trained: Path | None) -> nn.Module:
     return network
 
 
-def initial_network(spec: BuiltinModel | TorchvisionModel, seed: int) -> nn.Module:
+def initial_network(spec: Architecture, seed: int) -> nn.Module:
     """The architecture with its weights, or with random ones from a seed."""
     with seeded(seed):
         network = architecture(spec)
@@ -122,9 +124,9 @@ def initial_network(spec: BuiltinModel | TorchvisionModel, seed: int) -> nn.Modu
     return network
 
 
-def architecture(spec: BuiltinModel | TorchvisionModel) -> nn.Module:
+def architecture(spec: Architecture) -> nn.Module:
     """The network with random weights from the global generator."""
-    if isinstance(spec, BuiltinModel):
+    if isinstance(spec, BuiltinArchitecture):
         return build_network(spec.name, num_outputs=spec.num_outputs)
     # Importing torchvision costs seconds, which other models need not pay.
     from auditor.adapters.models.published import build_published

@@ -37,6 +37,8 @@ def where(problem):
          "item 2 of the list is missing", ""),
         ("policy: {limits: {l: {audit: relationships, metric: x}}}", "11:22", "policy.limits.l",
          "needs `max`, `min` or both", ""),
+        ("model: {network: {head: multi_class}}", "11:19", "model.network.head",
+         "unknown key", "known keys: source, name, num_outputs, weights"),
         ("dataset: {source: portrait}", "11:19", "dataset.source", "`portraits`",
          "did you mean `portraits`?"),
     ],
