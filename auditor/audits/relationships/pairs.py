@@ -172,7 +172,8 @@ def few_images(evidence: Evidence, pair: int) -> str:
     count, without = int(evidence.seen.count[pair]), int(evidence.without[pair])
     reason = f"only {count} images show either attribute, {evidence.spec.min_images} are needed"
     if without:
-        reason += f"; in {without} more a gradient is zero or not finite"
+        zero = "zero" if evidence.spec.mask.method == "none" else "zero inside the mask"
+        reason += f"; in {without} more a gradient is {zero} or not finite"
     return reason
 
 

@@ -299,6 +299,14 @@ def test_greedy_masks_keep_the_block_of_each_attribute() -> None:
     assert all(5 <= size <= 10 for size in sizes.values())
 
 
+def test_a_mask_that_keeps_nothing_is_named() -> None:
+    chosen = spec(mask={"method": "greedy", "penalty": 10.0})
+    outcome = audit(Drawn(tied(0.0)), chosen, context())
+    assert set(result_of(outcome).mask_sizes.values()) == {0}
+    assert {pair.outcome for pair in result_of(outcome).pairs} == {"not_testable"}
+    assert "zero inside the mask" in (result_of(outcome).pairs[0].reason or "")
+
+
 def test_threshold_masks_keep_their_share() -> None:
     chosen = spec(mask={"method": "threshold", "fraction": 0.1})
     outcome = audit(Drawn(tied(0.0)), chosen, context())
