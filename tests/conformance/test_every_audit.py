@@ -35,7 +35,7 @@ attributes:
   beard: {output: 3, column: beard}
   flower: {output: 4, column: flower}
 rules:
-  every: {among: [smiling, lipstick, hat, beard, flower], expect: unrelated, why: They are independent.}
+  every: {among: [smiling, lipstick, hat, beard, flower], expect: unrelated, why: Independent.}
 engine: {device: cpu, shard_size: 32, batch_size: 16, num_threads: 1}
 audits:
 """
