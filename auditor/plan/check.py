@@ -15,18 +15,19 @@ from auditor.needs import Fold
 from auditor.plan.expand import audit_needs
 from auditor.plan.facts import Facts
 from auditor.spec.attribute import AttributeSpec
-from auditor.spec.model import TrainedModel
+from auditor.spec.model import PredictionsModel, TrainedModel
 
 
 def check(facts: Facts) -> tuple[str, ...]:
     """What a reader of the plan should know of splits and label columns.
 
     Raises:
-        PlanError: when a split, column or class that the spec names does not exist. Every such
-            problem is in the message.
+        PlanError: when a split, column or class that the spec names does not exist, or an audit
+            needs a network and there is none. Every such problem is in the message.
     """
     splits = used_splits(facts)
     problems = [
+        *missing_network(facts),
         *missing_splits(splits, facts.dataset),
         *missing_columns(facts.spec, facts.dataset),
         *missing_classes(facts.spec, facts.dataset),
@@ -55,6 +56,15 @@ def folds(facts: Facts) -> Iterator[Fold]:
     for audit, spec in facts.spec.audits.items():
         outputs = tuple(attribute.output for attribute in facts.contexts[audit].attributes)
         yield from (need for need in audit_needs(audit, spec, outputs) if isinstance(need, Fold))
+
+
+def missing_network(facts: Facts) -> Iterator[str]:
+    if isinstance(facts.spec.model, PredictionsModel):
+        for audit in dict.fromkeys(fold.audit for fold in folds(facts) if fold.outputs):
+            yield (
+                f"audits.{audit} looks inside a network, but the model is a column of predictions. "
+                "Name a network under `model`, or remove the audit."
+            )
 
 
 def missing_splits(splits: dict[str, str], dataset: DatasetInventory) -> Iterator[str]:

@@ -103,8 +103,9 @@ def test_a_run_without_permission_says_nothing_of_code(auditor: Call) -> None:
 
 def test_predictions_alone_cannot_be_looked_into(auditor: Call) -> None:
     write_spec("{source: predictions}")
-    for command in ("layers", "run"):
+    for command in ("layers", "plan", "run"):
         done = auditor(command, "audit.yaml")
         assert done.code == 2
         assert "column of predictions" in done.err
         assert "Name a network under `model`" in done.err
+    assert "audits.ties" in done.err
