@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from auditor.cli.terminal import say, say_json, shown
+
+if TYPE_CHECKING:
+    from auditor.store.verify import Verification
 
 ALTERED = 1
 
@@ -40,7 +44,15 @@ def command(
                 say(f"{kind}: {name}")
         say(f"run: {shown(run_dir)}")
         say(f"manifest digest: {found.digest or 'none'}")
-        word = "intact" if found.intact else "altered since it was sealed"
-        say(f"verdict: {word} ({found.num_files} files sealed)")
+        say(f"verdict: {verdict(found)} ({found.num_files} files sealed)")
     if not found.intact:
         raise typer.Exit(ALTERED)
+
+
+def verdict(found: Verification) -> str:
+    """What became of the run, in words; without a manifest nobody can tell what it was."""
+    if found.intact:
+        return "intact"
+    if found.digest is None:
+        return "not sealed: the run was stopped before its report, or its manifest was removed"
+    return "altered since it was sealed"
