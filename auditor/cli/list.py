@@ -23,6 +23,9 @@ def command(
         say_json({"ok": True, "runs": rows})
     elif rows:
         columns = ("name", "run", "status", "verdict", "title")
+        for row in rows:
+            # A run that was stopped before its manifest is not finished, whatever it found.
+            row["status"] = row["status"] if row["sealed"] else f"{row['status']}, not sealed"
         cells = [[str(row[column] or "–") for column in columns] for row in rows]
         say_table(columns, cells)
     else:
@@ -32,6 +35,7 @@ def command(
 def row_of(run: Path) -> dict[str, Any]:
     """One run; a damaged record is listed as such, so that it hides no other run."""
     from auditor.store.find import read_record
+    from auditor.store.layout import RunPaths
 
     try:
         record = read_record(run)
@@ -40,6 +44,7 @@ def row_of(run: Path) -> dict[str, Any]:
             "name": run.parent.name,
             "run": shown(run),
             "status": "damaged",
+            "sealed": False,
             "verdict": None,
             "exit_code": None,
             "started": None,
@@ -49,6 +54,7 @@ def row_of(run: Path) -> dict[str, Any]:
         "name": record.name,
         "run": shown(run),
         "status": record.status,
+        "sealed": RunPaths(run).manifest.is_file(),
         "verdict": record.verdict,
         "exit_code": record.exit_code,
         "started": record.times.started,

@@ -57,6 +57,13 @@ def label_sources(spec: AuditSpec, places: Places) -> Iterator[Problem]:
                     )
 
 
+def choices(num_outputs: int | None) -> str:
+    """Which outputs there are, where that is known."""
+    if num_outputs is None:
+        return ""
+    return "; it has only 0" if num_outputs == 1 else f"; it has 0 to {num_outputs - 1}"
+
+
 def outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
     """Attributes are scored by outputs that the model has."""
     size, classes = num_outputs(spec), spec.dataset.classes
@@ -64,8 +71,7 @@ def outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
         path: Path = ("attributes", name, "output")
         if isinstance(attribute.output, int):
             if attribute.output < 0 or (size is not None and attribute.output >= size):
-                last = f"; it has 0 to {size - 1}" if size else ""
-                message = f"the model has no output {attribute.output}{last}"
+                message = f"the model has no output {attribute.output}{choices(size)}"
                 yield places.problem(path, message)
         elif classes is None:
             hint = "give the number of the output, or list `dataset.classes` in output order"

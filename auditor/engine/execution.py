@@ -24,6 +24,7 @@ from auditor.engine.determinism import reseed
 from auditor.engine.lane import Lane, failure_of
 from auditor.engine.network import (
     PlacedNetwork,
+    layers_of,
     place,
     preprocess_of,
     refuse_missing_layers,
@@ -249,9 +250,8 @@ class Execution:
         for context in self.contexts.values():
             check_logits(output, context.attributes)
 
-    def _layers(self) -> tuple[str, ...]:
-        outputs = [o for step in self.steps if isinstance(step, Scan) for o in step.outputs]
-        return tuple(dict.fromkeys(output.layer for output in outputs if output.layer))
+    def _layers(self) -> dict[str, tuple[str, ...]]:
+        return layers_of([step for step in self.steps if isinstance(step, Scan)])
 
     def _labels_of(self, split: str) -> Labels:
         if split not in self._labels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast, final
 
@@ -17,6 +17,7 @@ from auditor.measure.jacobians import layer_jacobians
 from auditor.measure.taps import find_module, tap
 from auditor.needs import Output
 from auditor.plan.identity import Settled
+from auditor.plan.steps import Scan
 from auditor.spec.engine import EngineSpec
 from auditor.spec.model import ModelSpec, PredictionsModel, Preprocess
 
@@ -115,14 +116,34 @@ def place(
     )
 
 
-def refuse_missing_layers(network: nn.Module, layers: Sequence[str]) -> None:
+def refuse_missing_layers(network: nn.Module, layers: Mapping[str, Sequence[str]]) -> None:
     """Raise for a layer that the network does not have, before any image is read.
 
+    Args:
+        network: The network.
+        layers: Module path to the ids of the audits that ask for it.
+
     Raises:
-        InputError: offers near names.
+        InputError: names the audits and offers near names.
     """
-    for layer in layers:
-        find_module(network, layer)
+    for layer, audits in layers.items():
+        try:
+            find_module(network, layer)
+        except InputError as error:
+            asked = ", ".join(f"audits.{audit}.layer" for audit in audits)
+            hint = f"{error.hint}; `auditor layers SPEC` lists all"
+            raise InputError(f"{asked}: {error.message}", hint=hint) from error
+
+
+def layers_of(scans: Sequence[Scan]) -> dict[str, tuple[str, ...]]:
+    """Every layer that the folds of some scans look at, with the ids of their audits."""
+    asked: dict[str, dict[str, None]] = {}
+    for scan in scans:
+        for fold in scan.folds:
+            for output in fold.outputs:
+                if output.layer:
+                    asked.setdefault(output.layer, {})[fold.audit] = None
+    return {layer: tuple(audits) for layer, audits in asked.items()}
 
 
 def refuse_non_finite(logits: Tensor, ids: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from auditor.compose.composed import Composed
 from auditor.engine.batch_size import choose_batch_size
 from auditor.engine.determinism import deterministic
 from auditor.engine.device import describe
-from auditor.engine.network import PlacedNetwork, place, refuse_missing_layers
+from auditor.engine.network import PlacedNetwork, layers_of, place, refuse_missing_layers
 from auditor.engine.progress import Silent
 from auditor.engine.sample import network_before_run, sample_image
 from auditor.engine.settle import fresh
@@ -61,7 +61,7 @@ def probe(composed: Composed, plan: Plan, *, cache_dir: Path, allow_code: bool =
             if isinstance(step, Train) and isinstance(spec.model, TrainedModel):
                 found = probe_training(network, sample, spec.model.recipe.batch_size)
             elif isinstance(step, Scan):
-                refuse_missing_layers(module, [o.layer for o in step.outputs if o.layer])
+                refuse_missing_layers(module, layers_of([step]))
                 asked = spec.engine.batch_size
                 found = probe_scan(network, sample, step.outputs, asked)
             write_text(cache_dir / PROBES / f"{key}.json", f"{found.model_dump_json(indent=2)}\n")

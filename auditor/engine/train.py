@@ -8,7 +8,7 @@ The weights are written last and the digest must fit, so a training that was kil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -78,7 +78,7 @@ def train_network(
     labels: Labels,
     *,
     outputs: Sequence[int],
-    layers: Sequence[str],
+    layers: Mapping[str, Sequence[str]],
     device: torch.device,
     cache_dir: Path,
     progress: Progress,
@@ -92,7 +92,7 @@ def train_network(
         dataset: Where images come from.
         labels: Labels of the split that it is fitted on.
         outputs: Index of the output that scores each attribute.
-        layers: Layers that the audits will ask for; they are looked up before the work begins.
+        layers: Layers that audits will ask for, with the audits' ids; looked up before the work.
         device: Where it is fitted.
         cache_dir: Folder of the cache.
         progress: Where to report to.
@@ -136,7 +136,7 @@ def fit_now(
     dataset: Dataset,
     labels: Labels,
     outputs: Sequence[int],
-    layers: Sequence[str],
+    layers: Mapping[str, Sequence[str]],
     *,
     device: torch.device,
     progress: Progress,

@@ -8,7 +8,6 @@ gradient of every image.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,9 +18,10 @@ from auditor.errors import InputError
 from auditor.measure.taps import cut_open
 
 AT_ONCE = 8
-"""Outputs per backward pass, unless calibrated. 1 is a plain loop. All at once saves reading the
-weights again, but spills the caches at large batches; measured on AlexNet conv1 with 40 outputs,
-4 to 10 at once are best from batch 4 on. The numbers agree up to the last digits."""
+"""Outputs per backward pass. 1 is a plain loop. All at once saves reading the weights again, but
+spills the caches at large batches; measured on AlexNet conv1 with 40 outputs, 4 to 10 at once are
+best from batch 4 on. It is a constant and not timed at the start of a run, because it moves the
+last digits, and the same run twice must give the same bytes."""
 
 
 class LayerJacobian(NamedTuple):
@@ -51,20 +51,6 @@ class LayerJacobians(NamedTuple):
     logits: Tensor
     activations: dict[str, Tensor]
     jacobians: dict[str, Tensor]
-
-
-class Calibration(NamedTuple):
-    """The fastest way found to take gradients.
-
-    Attributes:
-        at_once: Outputs per backward pass.
-        batch_size: Images per forward pass.
-        seconds: Time per image, in seconds.
-    """
-
-    at_once: int
-    batch_size: int
-    seconds: float
 
 
 class Cosines(NamedTuple):
@@ -139,44 +125,6 @@ def layer_jacobians(
             jacobians[layer] = _pulled_back(logits, activation, layer, at_once)
     activations = {layer: value.detach() for layer, value in opened.activations.items()}
     return LayerJacobians(opened.output.detach(), {**opened.read, **activations}, jacobians)
-
-
-def calibrate(
-    network: nn.Module,
-    images: Tensor,
-    layer: str,
-    outputs: Sequence[int],
-    *,
-    batch_sizes: Sequence[int] = (1, 4, 8, 16),
-    at_once: Sequence[int] = (1, 4, 10, 40),
-) -> Calibration:
-    """Time a few ways to take gradients on a few images and name the fastest.
-
-    The choice moves the last digits of the gradients. A run therefore calibrates once, at its
-    start, and keeps the choice when it resumes.
-
-    Args:
-        network: As in `layer_jacobian`.
-        images: At least as many images as the smallest batch size.
-        layer: Module path.
-        outputs: Columns of the logits.
-        batch_sizes: Images per forward pass to try, as far as there are images.
-        at_once: Outputs per backward pass to try.
-
-    Raises:
-        ValueError: when there are fewer images than every batch size.
-    """
-    sizes = [size for size in batch_sizes if size <= len(images)]
-    if not sizes:
-        raise ValueError(f"{len(images)} images are too few for batch sizes {list(batch_sizes)}")
-    widths = sorted({min(width, len(outputs)) for width in at_once})
-    layer_jacobian(network, images[: sizes[0]], layer, outputs, at_once=1)  # warm up
-    tried = [
-        Calibration(width, size, _seconds(network, images[:size], layer, outputs, width) / size)
-        for size in sizes
-        for width in widths
-    ]
-    return min(tried, key=lambda calibration: calibration.seconds)
 
 
 def gram(jacobian: Tensor, *, mask: Tensor | None = None, chunk: int = 1 << 18) -> Tensor:
@@ -271,18 +219,3 @@ def _gradient(
         allow_unused=True,
     )
     return part
-
-
-def _seconds(
-    network: nn.Module, images: Tensor, layer: str, outputs: Sequence[int], at_once: int
-) -> float:
-    _synchronize(images)
-    start = time.perf_counter()
-    layer_jacobian(network, images, layer, outputs, at_once=at_once)
-    _synchronize(images)
-    return time.perf_counter() - start
-
-
-def _synchronize(images: Tensor) -> None:
-    if images.is_cuda:
-        torch.cuda.synchronize(images.device)

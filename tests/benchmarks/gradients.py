@@ -17,7 +17,7 @@ from captum.attr import LayerGradientXActivation
 from torch import Tensor, nn
 from torchvision.models import alexnet
 
-from auditor.measure.jacobians import calibrate, layer_jacobian
+from auditor.measure.jacobians import layer_jacobian
 
 LAYER = "features.0"
 NUM_ATTRIBUTES = 40
@@ -28,9 +28,9 @@ REPEATS = 2
 Gradients = Callable[[Tensor], Tensor]
 
 
-def ours(network: nn.Module, at_once: int, images: Tensor) -> Tensor:
-    """Gradients [B, n, *L], several outputs per backward pass."""
-    return layer_jacobian(network, images, LAYER, range(NUM_ATTRIBUTES), at_once=at_once).jacobian
+def ours(network: nn.Module, images: Tensor) -> Tensor:
+    """Gradients [B, n, *L], as a run takes them."""
+    return layer_jacobian(network, images, LAYER, range(NUM_ATTRIBUTES)).jacobian
 
 
 def captum(network: nn.Module, images: Tensor) -> Tensor:
@@ -83,8 +83,7 @@ def small_batches(network: nn.Module, images: Tensor) -> list[dict[str, object]]
     rows = []
     for size in SMALL_BATCHES:
         batch = images[:size]
-        best = calibrate(network, batch, LAYER, range(NUM_ATTRIBUTES), batch_sizes=(size,))
-        mine = partial(ours, network, best.at_once)
+        mine = partial(ours, network)
         own, other = against((mine, batch), (partial(captum, network), batch))
         difference = (mine(batch) - captum(network, batch)).abs().max().item()
         name = f"gradients, batch {size}, against captum"
@@ -94,14 +93,15 @@ def small_batches(network: nn.Module, images: Tensor) -> list[dict[str, object]]
 
 def best_batches(network: nn.Module, images: Tensor, sizes: Sequence[int]) -> dict[str, object]:
     """Against one shared forward pass and a loop, each side at its own best batch size."""
-    plain = partial(shared_forward, network)
-    best = calibrate(network, images, LAYER, range(NUM_ATTRIBUTES), batch_sizes=sizes)
-    size = min(sizes, key=lambda size: seconds_per_image(plain, images[:size]))
-    mine = partial(ours, network, best.at_once)
-    own, other = against((mine, images[: best.batch_size]), (plain, images[:size]))
+    mine, plain = partial(ours, network), partial(shared_forward, network)
+    own_size, size = (
+        min(sizes, key=lambda size: seconds_per_image(side, images[:size]))
+        for side in (mine, plain)
+    )
+    own, other = against((mine, images[:own_size]), (plain, images[:size]))
     difference = (mine(images[:4]) - plain(images[:4])).abs().max().item()
     measured = row("gradients, best batches, against a loop", images, own, other, difference)
-    return {**measured, "ours_batch": best.batch_size, "other_batch": size}
+    return {**measured, "ours_batch": own_size, "other_batch": size}
 
 
 def row(name: str, images: Tensor, own: float, other: float, diff: float) -> dict[str, object]:

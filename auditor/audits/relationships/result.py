@@ -185,7 +185,7 @@ CODES = (
         code="BLIND_SPOT",
         title="The model misses a relation that should be there",
         meaning="The two attributes should inform each other, and the network keeps them apart.",
-        test="A broken rule with |m| below the presence cut.",
+        test="A broken rule with |m| below the presence cut and weaker than expected.",
         action="Check the labels of both attributes; add images that show both.",
         source=ZHANG,
     ),
@@ -194,7 +194,7 @@ CODES = (
         title="The model is less accurate on one combination of two attributes",
         meaning="On images with this combination of attributes the network is wrong more often "
         "than on other images with the same attributes.",
-        test="A broken rule with |m| above the presence cut whose candidate cell loses accuracy on "
+        test="A broken rule that is no blind spot, whose candidate cell loses accuracy on "
         "samples that it was not found on.",
         action="Add training images with exactly this combination.",
         source=ZHANG,

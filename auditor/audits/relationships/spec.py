@@ -81,8 +81,8 @@ class RelationshipsSpec(SpecModel):
     cut: float = Field(default=0.2, gt=0.0, lt=1.0)
     """|m - μ| above the cut breaks a rule (the paper's 0.2)."""
     presence_cut: float = Field(default=0.2, gt=0.0, lt=1.0)
-    """|m| below it: the network misses a relation (blind spot); above it: it uses a wrong one
-    (failure mode). The paper's 0.2."""
+    """|m| below it, where more is expected: the network misses a relation (blind spot); otherwise
+    it uses a wrong one (failure mode). The paper's 0.2."""
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     """Level of the robust-z test after Benjamini-Hochberg over the rules."""
     learnt_above: float = Field(default=0.65, gt=0.5, lt=1.0)

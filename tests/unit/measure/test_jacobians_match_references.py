@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from auditor.errors import InputError
 from auditor.measure.jacobians import (
-    calibrate,
     cosines,
     gram,
     layer_jacobian,
@@ -111,13 +110,6 @@ def test_masks_and_chunks_agree_with_the_definition() -> None:
     masked = (rows * mask).flatten(2).double()
     expected = masked @ masked.transpose(1, 2)
     torch.testing.assert_close(gram(rows, mask=mask, chunk=8), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_calibration_names_something_it_tried() -> None:
-    best = calibrate(convolutional(), torch.randn(4, 3, 12, 12), "0", range(6), batch_sizes=(2, 4))
-    assert best.batch_size in (2, 4)
-    assert best.at_once in (1, 4, 6)
-    assert best.seconds > 0
 
 
 def test_outputs_that_do_not_exist_are_named() -> None:
