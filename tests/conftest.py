@@ -6,11 +6,16 @@ AUDITOR_TEST_DATA    folder with the shared real inputs, default ../shared/data
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+
+from auditor.cli import main as command_line
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -49,3 +54,38 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the shared test data is not at {folder}; set AUDITOR_TEST_DATA")
     return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Done(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    def document(self) -> Any:
+        """Its output as the one JSON document that it should be."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def auditor(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """The command line in this process and an empty folder: a start of its own costs seconds."""
+
+    def call(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["auditor", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            command_line.main()
+        return Done(int(caught.value.code or 0), *capsys.readouterr())
+
+    return call

@@ -41,13 +41,6 @@ review: reviews/tiny.yaml
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def composed(here: Path) -> Composed:
     """A composed spec named `tiny`."""
     (here / "audit.yaml").write_text(SPEC)

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-from auditor.cli import main as command_line
-
 BAD = "titel: x\nengine: {seed: many}\n"
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-Auditor = Callable[..., Done]
-
-
-@pytest.fixture
-def auditor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Auditor:
-    """Run a command in an empty folder, in this process."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["auditor", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            command_line.main()
-        return Done(int(caught.value.code or 0), *capsys.readouterr())
-
-    return call
+Auditor = Callable[..., Any]
 
 
 def test_validate_says_ok_and_the_digest(auditor: Auditor) -> None:
