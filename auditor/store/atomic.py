@@ -20,8 +20,14 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, flushed: bool = True) -> None:
     """Write a file so that nobody ever sees half of it.
+
+    Args:
+        path: Where to; folders above it are made.
+        data: All of it.
+        flushed: Wait until the disk has it. A killed process loses nothing either way; without
+            it a power cut can, which is fine for what carries a checksum and can be made again.
 
     Raises:
         ExecutionError: no permission, no space, or a folder that is not one; the file that was
@@ -30,9 +36,13 @@ def write_bytes(path: Path, data: bytes) -> None:
     make_folder(path.parent)
     partial = path.with_name(f".{secrets.token_hex(6)}{PARTIAL}")
     try:
-        write_flushed(partial, data)
+        if flushed:
+            write_flushed(partial, data)
+        else:
+            partial.write_bytes(data)
         partial.replace(path)
-        flush_folder(path.parent)
+        if flushed:
+            flush_folder(path.parent)
     except OSError as error:
         raise as_execution_error(error, path) from error
     finally:

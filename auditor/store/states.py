@@ -56,7 +56,7 @@ class StateStore:
         Raises:
             ExecutionError: no permission or no space; nothing half-written is left.
         """
-        write_bytes(self.path(key, shard), to_bytes(state))
+        write_bytes(self.path(key, shard), to_bytes(state), flushed=False)
 
     def read(self, key: str, *, shard: int | None = None) -> StoredState | None:
         """The piece, or None if it is not there whole and must be computed."""
