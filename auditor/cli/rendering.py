@@ -113,7 +113,8 @@ def render_formats(
         written = render(run, formats=formats, template_dir=template_dir, images=images)
     except MissingDependencyError as error:
         # Everything but the PDF was written by then.
-        line = f"pdf: not written: {' '.join(str(error).split())}"
+        next_move = f". {error.hint}" if error.hint else ""
+        line = f"pdf: not written: {error.message}{next_move}"
         return ({"html": run.paths.html} if "html" in formats else {}), (line,)
     return dict(zip(formats, written, strict=True)), ()
 

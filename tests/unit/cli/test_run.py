@@ -62,7 +62,7 @@ def test_without_pango_the_page_is_left_and_one_line_says_how_to_get_the_rest(
     done = auditor("run", "audit.yaml", "engine.device=cpu")
     (run,) = all_runs(Path("reports"))
     assert done.code == 4
-    assert done.out.splitlines()[0] == "pdf: not written: the PDF needs Pango Install Pango."
+    assert done.out.splitlines()[0] == "pdf: not written: the PDF needs Pango. Install Pango."
     assert (run / "report" / "report.html").is_file()
     assert auditor("verify", "tiny").code == 0
     asked = auditor("run", "audit.yaml", "engine.device=cpu", "-o", "report.pdf")
