@@ -27,7 +27,7 @@ lock: | $(BIN)/uv
 demo: env
 	@$(BIN)/auditor run portraits; code=$$?; test $$code -eq 1 || { echo "the demo should end in 1 (planted biases found), it ended in $$code"; exit 1; }
 
-# `make test ARGS=--slow` adds the packaged specs at full size and twenty kills: four more minutes.
+# `make test ARGS=--slow` kills a run at twenty random moments instead of two.
 test: env
 	$(BIN)/python -m pytest $(ARGS)
 

@@ -1,6 +1,6 @@
 """What every test may ask for, and which tests wait for a flag or a machine.
 
---slow               also run tests that take more than ten seconds
+--slow               also run tests that take minutes
 AUDITOR_TEST_DATA    folder with the shared real inputs, default ../shared/data
 """
 
@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
-    slow = pytest.mark.skip(reason="takes more than ten seconds; run with --slow")
+    slow = pytest.mark.skip(reason="takes minutes; run with --slow")
     no_gpu = pytest.mark.skip(reason="needs a CUDA device")
     for item in items:
         if item.get_closest_marker("slow") and not config.getoption("--slow"):

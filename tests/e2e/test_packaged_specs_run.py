@@ -12,8 +12,6 @@ import pytest
 from auditor.compose.load import load_spec
 from auditor.spec.dataset import PortraitsDataset
 
-pytestmark = pytest.mark.slow
-
 Call = Callable[..., Any]
 
 
