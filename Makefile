@@ -35,9 +35,10 @@ test: env
 bench: env
 	$(BIN)/python tests/benchmarks/run.py
 
-# The long multi-seed studies; prints its tables as it goes.
+# What takes long: many seeds of the ranking study, and a run killed at twenty random moments.
 study: env
 	$(BIN)/python tests/benchmarks/study.py
+	$(BIN)/python -m pytest --slow tests/e2e/test_resume.py
 
 check: env
 	$(BIN)/ruff format --check .
