@@ -18,7 +18,7 @@ import zlib
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from auditor.adapters.datasets.protocol import Unreadable
@@ -52,6 +52,8 @@ def decode(data: bytes) -> Tensor | Unreadable:
     """The image as uint8 [3, H, W] RGB. Never raises on account of what the bytes contain."""
     if not data:
         return Unreadable("the file is empty (0 bytes)")
+    # WeasyPrint, once imported, has Pillow fill up cut-off images in the whole process.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 
 from auditor.adapters.datasets.image import FORMATS, MAX_PIXELS, decode
@@ -126,6 +126,14 @@ def test_zero_byte_file_has_a_reason() -> None:
 def test_truncated_jpeg_has_a_reason() -> None:
     data = stored(Image.effect_noise((64, 64), 80).convert("RGB"), "JPEG")
     assert "cut off" in reason(data[: len(data) // 2])
+
+
+def test_truncated_jpeg_has_a_reason_after_another_library_told_pillow_to_fill_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    data = stored(Image.fromarray(RAMP), "JPEG")
+    assert "cut off" in reason(data[: len(data) * 2 // 3])
 
 
 @pytest.mark.parametrize("data", [b"hello", b"%PDF-1.7", b"\x80\x04\x95", b"%!PS-Adobe-3.0 EPSF"])
