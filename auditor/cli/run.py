@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from auditor.cli.rendering import ending_fields, render_run, requested_format, say_ending
+from auditor.cli.rendering import (
+    Rendered,
+    ending_fields,
+    render_run,
+    requested_format,
+    say_ending,
+)
 from auditor.cli.terminal import note, say_json
 from auditor.errors import SpecError
 
@@ -47,7 +53,6 @@ def command(
 
     from auditor.engine.execute import RunOptions, execute
     from auditor.engine.progress import progress_on
-    from auditor.judge.policy import INCONCLUSIVE, worst_exit_code
     from auditor.plan.make import make_plan
 
     plan = make_plan(composed)
@@ -70,9 +75,7 @@ def command(
         note("interrupted: nothing that was finished is lost; the same command resumes the run")
         raise typer.Exit(INTERRUPTED) from None
 
-    judged = rendered.record.exit_code
-    codes = [rendered.exit_code, INCONCLUSIVE if judged is None else judged]
-    exit_code = worst_exit_code(codes)
+    exit_code = joint_exit_code(rendered)
     if as_json:
         fields = ending_fields(run_dir, rendered)
         say_json(
@@ -81,6 +84,14 @@ def command(
     else:
         say_ending(run_dir, rendered)
     raise typer.Exit(exit_code)
+
+
+def joint_exit_code(rendered: Rendered) -> int:
+    """The worse of the verdict and of what came of the files asked for with `-o`."""
+    from auditor.judge.policy import INCONCLUSIVE, worst_exit_code
+
+    judged = rendered.record.exit_code
+    return worst_exit_code([rendered.exit_code, INCONCLUSIVE if judged is None else judged])
 
 
 def check_only(only: list[str], composed: Composed) -> None:

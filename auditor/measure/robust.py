@@ -35,19 +35,6 @@ class RobustScores(NamedTuple):
     p: tuple[float | None, ...]
 
 
-def median_and_spread(values: ArrayLike) -> tuple[float, float]:
-    """Median and 1.4826 MAD.
-
-    Raises:
-        ValueError: without values.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    if x.size == 0:
-        raise ValueError("there are no values")
-    middle = float(np.median(x))
-    return middle, MAD_TO_SD * float(np.median(np.abs(x - middle)))
-
-
 def robust_scores(values: ArrayLike) -> RobustScores:
     """Robust z and p-value of each value against all the others.
 

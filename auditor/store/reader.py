@@ -66,10 +66,6 @@ class Run:
     results: Mapping[str, AnyResult]
     review: bytes | None
 
-    def table_names(self, audit: str) -> tuple[str, ...]:
-        """Names of the tables of an audit."""
-        return stems(self.paths.audit(audit).tables, ".parquet")
-
     def array_names(self, audit: str) -> tuple[str, ...]:
         """Names of the array files of an audit."""
         return stems(self.paths.audit(audit).arrays, ".safetensors")

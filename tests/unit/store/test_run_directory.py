@@ -39,7 +39,6 @@ def test_a_run_is_read_back_as_it_was_written(
     assert run.results == {"relationships": outcome.result}
     assert run.record.status == "ok"
     assert run.record.provenance.overrides == ("engine.device=cpu",)
-    assert run.table_names("relationships") == ("cosines",)
     assert run.table("relationships", "cosines").to_pydict() == {
         "sample": ["a", "b"],
         "cosine": [0.5, None],
