@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from auditor.audits.failures.result import CODES as FAILURES_CODES
+from auditor.audits.failures.result import FailuresResult
+from auditor.audits.failures.spec import FailuresSpec
 from auditor.audits.relationships.result import CODES as RELATIONSHIPS_CODES
 from auditor.audits.relationships.result import RelationshipsResult
 from auditor.audits.relationships.spec import RelationshipsSpec
+from auditor.needs import NetworkRole
 from auditor.results.code import Code
 from auditor.spec.attribute import AttributeSpec, RelationSpec
 from auditor.spec.base import Identifier, SpecModel, Text
 from auditor.spec.dataset import DatasetSpec
 from auditor.spec.engine import EngineSpec
-from auditor.spec.model import ModelSpec
+from auditor.spec.extractor import (
+    ExtractorSpec,
+    FeaturesExtractor,
+    InspectedExtractor,
+)
+from auditor.spec.model import ModelSpec, PredictionsModel
 from auditor.spec.policy import PolicySpec
 from auditor.spec.report import ReportSpec
 from auditor.spec.rule import RuleSpec
 
-# One line here per audit; mypy then names every dispatcher that lacks its case. From the second
-# member on these are `Annotated[A | B, Field(discriminator="kind")]` (pydantic wants two for that).
-AnyAudit = RelationshipsSpec
-AnyResult = RelationshipsResult
-CODES: tuple[Code, ...] = (*RELATIONSHIPS_CODES,)
+# One line here per audit; mypy then names every dispatcher that lacks its case.
+AnyAudit = Annotated[RelationshipsSpec | FailuresSpec, Field(discriminator="kind")]
+AnyResult = Annotated[RelationshipsResult | FailuresResult, Field(discriminator="kind")]
+CODES: tuple[Code, ...] = (*RELATIONSHIPS_CODES, *FAILURES_CODES)
 
 
 class AuditSpec(SpecModel):
@@ -45,6 +55,8 @@ class AuditSpec(SpecModel):
     """Images, labels and attribute columns."""
     model: ModelSpec
     """The network under audit."""
+    extractor: ExtractorSpec | None = None
+    """Where the features come from that failures are explained by."""
     attributes: dict[Identifier, AttributeSpec] = {}
     """Attribute id -> which output scores it, which label it has."""
     relations: dict[Identifier, RelationSpec] = {}
@@ -61,3 +73,17 @@ class AuditSpec(SpecModel):
     """What the report looks like."""
     review: str | None = None
     """Path of the review file with human decisions."""
+
+
+def network_of(spec: AuditSpec, role: NetworkRole) -> ModelSpec | None:
+    """The network that plays a role in a spec; None where there is none.
+
+    A column of predictions is no network, features from a file come from none, and an extractor
+    that is the model itself has none of its own.
+    """
+    if role == "model":
+        return None if isinstance(spec.model, PredictionsModel) else spec.model
+    extractor = spec.extractor
+    if extractor is None or isinstance(extractor, FeaturesExtractor | InspectedExtractor):
+        return None
+    return extractor

@@ -7,9 +7,11 @@ the spec that a finding about it points back to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from auditor.errors import Location
+from auditor.needs import NetworkRole
 from auditor.spec.rule import Severity
 
 
@@ -49,6 +51,30 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class Extractor:
+    """Where an audit's features come from.
+
+    Attributes:
+        title: The extractor as a reader would say it.
+        network: The network whose units are the features; None where they come from a file.
+        layer: Module path of the layer; None where they come from a file.
+        pool: How the map of a channel becomes one number; None where they come from a file.
+        heatmap_layer: Layer that heat maps are made from, where the spec names one.
+        names: What each feature shows, where the spec or the file says it.
+        classifies: Whether the extractor is a network of its own with the spec's outputs, so that
+            it can be inspected like the model.
+    """
+
+    title: str
+    network: NetworkRole | None
+    layer: str | None
+    pool: Literal["mean", "max"] | None
+    heatmap_layer: str | None
+    names: tuple[str, ...] | None
+    classifies: bool
+
+
+@dataclass(frozen=True)
 class Context:
     """The part of the spec that an audit's computation sees.
 
@@ -60,6 +86,11 @@ class Context:
         head: `multi_label` or `multi_class`: how logits become predictions.
         num_available: Rows of each split, by name.
         seed: Seed of every resampling.
+        classes: Class names in output order; None where the dataset has none.
+        columns: Group column that the audit asks for -> its values as text, sorted.
+        extractor: Where features come from; None where the spec names no extractor.
+        is_network: Whether the model is a network, and not a column of predictions.
+        model_title: The model as a reader would say it.
     """
 
     audit: str
@@ -69,3 +100,8 @@ class Context:
     head: str
     num_available: Mapping[str, int]
     seed: int
+    classes: tuple[str, ...] | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extractor: Extractor | None = None
+    is_network: bool = True
+    model_title: str = ""

@@ -7,6 +7,7 @@ them; the engine feeds them. These are plain frozen values: they print, hash and
     Output   what is computed per batch       logits, activation(layer), jacobian(layer, outputs)
     Fold     a mergeable state over a source  update per batch, merge per shard
     Solve    states in, result out            no data pass
+    Visit    a few rows that a solve chose    looked at with a network at hand
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+
+
+NetworkRole = Literal["model", "extractor"]
+"""Which network of the spec: the one under audit, or the one whose units are the features."""
 
 
 class Need(BaseModel):
@@ -43,14 +48,22 @@ class Source(Need):
 class Output(Need):
     """A quantity of one network for each image of a batch."""
 
-    kind: Literal["logits", "activation", "jacobian"]
-    """`logits` [B, C]; `activation` [B, *L]; `jacobian` [B, len(outputs), *L]."""
-    network: Literal["model"] = "model"
+    kind: Literal["logits", "activation", "jacobian", "features"]
+    """`logits` [B, C]; `activation` [B, *L]; `jacobian` [B, len(outputs), *L]; `features` [B, F],
+    one number per channel or unit."""
+    network: NetworkRole = "model"
     """Which network of the spec."""
     layer: str | None = None
-    """Module path; the module's output. None for logits."""
+    """Module path; the module's output. None for logits, and for features that come from a file."""
     outputs: tuple[int, ...] = ()
     """Which logits are differentiated, for `jacobian`."""
+    pool: Literal["mean", "max"] | None = None
+    """How the map of a channel becomes one number, for `features` of a network."""
+
+    @property
+    def from_file(self) -> bool:
+        """Whether it is read from a table instead of computed: no image is decoded for it."""
+        return self.kind == "features" and self.layer is None
 
 
 class Fold(Need):
@@ -83,5 +96,26 @@ class Solve(Need):
     """Name of the solve; `result` ends the audit."""
     inputs: tuple[str, ...]
     """Names of folds and solves of the same audit."""
+    params: JsonValue = None
+    """Everything of the audit's spec that the outcome depends on."""
+
+
+class Visit(Need):
+    """A few rows that a solve has chosen, decoded again and looked at with a network at hand."""
+
+    audit: str
+    """Id of the audit."""
+    name: str
+    """Name of the visit, unique inside the audit."""
+    source: Source
+    """The rows that the solve chose from."""
+    network: NetworkRole | None
+    """The network at hand; None where pictures alone are wanted."""
+    layers: tuple[str, ...] = ()
+    """Module paths that the visit will look at; they are checked before any work is done."""
+    after: tuple[str, ...]
+    """Names of solves of the same audit; the state of the first names the rows (`rows`)."""
+    max_rows: int
+    """The solve never chooses more rows than this."""
     params: JsonValue = None
     """Everything of the audit's spec that the outcome depends on."""

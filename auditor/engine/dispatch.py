@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
+from auditor.audits.failures import compute as failures
+from auditor.audits.failures.spec import FailuresSpec
 from auditor.audits.relationships import compute as relationships
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.catalog import AnyAudit
 from auditor.context import Context
-from auditor.measure.fold import Measurement
+from auditor.measure.fold import Measurement, Visited
 from auditor.results.outcome import Outcome
 
 
@@ -27,6 +29,8 @@ def measurement(
     match spec:
         case RelationshipsSpec():
             return relationships.measurement(spec, context, fold, solved)
+        case FailuresSpec():
+            return failures.measurement(spec, context, fold, solved)
         case _:
             assert_never(spec)
 
@@ -36,6 +40,8 @@ def state_type(spec: AnyAudit, name: str) -> type[Any]:
     match spec:
         case RelationshipsSpec():
             return relationships.state_type(spec, name)
+        case FailuresSpec():
+            return failures.state_type(spec, name)
         case _:
             assert_never(spec)
 
@@ -45,5 +51,31 @@ def solve(spec: AnyAudit, context: Context, name: str, states: Mapping[str, Any]
     match spec:
         case RelationshipsSpec():
             return relationships.solve(spec, context, name, states)
+        case FailuresSpec():
+            return failures.solve(spec, context, name, states)
+        case _:
+            assert_never(spec)
+
+
+def visit(
+    spec: AnyAudit, context: Context, name: str, states: Mapping[str, Any], visited: Visited
+) -> Any:
+    """The state of a visit.
+
+    Args:
+        spec: The audit.
+        context: What it may know of the rest of the spec.
+        name: Name of the visit.
+        states: States of the solves that it comes after, by name.
+        visited: The images that the first of them chose, and the network at hand.
+
+    Raises:
+        ValueError: the audit visits nothing of that name.
+    """
+    match spec:
+        case RelationshipsSpec():
+            raise ValueError(f"the relationships audit has no visit named {name!r}")
+        case FailuresSpec():
+            return failures.visit(spec, context, name, states, visited)
         case _:
             assert_never(spec)

@@ -62,6 +62,21 @@ class Decision(SpecModel):
     """Whether the feature should matter to the model."""
 
 
+class FeatureName(SpecModel):
+    """What a person sees in a feature."""
+
+    name: Text
+    """What the feature shows, such as `buckle`."""
+    kind: Literal["spurious", "causal", "unsure"] = "unsure"
+    """Whether the feature should matter to the model."""
+    reviewer: Text = ""
+    """Who looked."""
+    date: dt.date | None = None
+    """When."""
+    comment: Text = ""
+    """Why."""
+
+
 class Review(SpecModel):
     """The content of a review file."""
 
@@ -69,6 +84,9 @@ class Review(SpecModel):
     """Version of this layout."""
     findings: dict[str, Decision] = {}
     """Finding id -> decision."""
+    features: dict[str, dict[str, FeatureName]] = {}
+    """Digest of the extractor, as the report states it -> number of the feature -> its name. A
+    feature of another network with the same number is another feature."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
-from auditor.needs import Output
+from auditor.needs import NetworkRole, Output
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,64 @@ class Batch:
 
     Attributes:
         ids: Sample ids, length B.
-        pixels: uint8 [B, 3, H, W], after resize and crop, before normalisation.
+        rows: int64 [B], positions in the split, in file order.
+        pixels: uint8 [B, 3, H, W] per network that the scan computes, after that network's resize
+            and crop, before its normalisation.
         attributes: float32 [B, A], +1 present, -1 absent, 0 unknown; the spec's attribute order.
         labels: int64 [B] class indices, -1 unknown; None where the dataset has no classes.
+        predictions: int64 [B] class indices from the dataset's prediction column, -1 unknown; None
+            where the model is a network.
+        columns: Name of a group column to int64 [B], positions in `Context.columns`, -1 unknown.
         outputs: The requested quantities, on the device of the scan.
     """
 
     ids: tuple[str, ...]
-    pixels: torch.Tensor
+    rows: torch.Tensor
+    pixels: Mapping[NetworkRole, torch.Tensor]
     attributes: torch.Tensor
     labels: torch.Tensor | None
+    predictions: torch.Tensor | None
+    columns: Mapping[str, torch.Tensor]
     outputs: Mapping[Output, torch.Tensor]
+
+
+class Lens(Protocol):
+    """A network at hand during a visit, in evaluation mode with frozen parameters."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The network; it maps prepared images to logits [B, C]."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 [B, 3, H, W] to the network's input on its device."""
+        ...
+
+    def normalised(self, images: torch.Tensor) -> torch.Tensor:
+        """Float images [B, 3, H, W] in [0, 1], on its device, to its input; differentiable."""
+        ...
+
+
+@dataclass(frozen=True)
+class Visited:
+    """The readable images among the rows that a solve chose.
+
+    Attributes:
+        rows: int64 [R], positions in the split, ascending.
+        ids: Their sample ids.
+        pixels: uint8 [R, 3, H, W], after the resize and crop of the network at hand.
+        lens: The network at hand; None where the visit asked for none.
+    """
+
+    rows: torch.Tensor
+    ids: tuple[str, ...]
+    pixels: torch.Tensor
+    lens: Lens | None
 
 
 class Measurement(Protocol):

@@ -3,6 +3,7 @@
     Plan
     ├── Train   a network fitted from a recipe in the spec
     ├── Scan    one source, the union of its outputs, many folds, cut into shards
+    ├── Visit   a few rows that a solve chose, looked at with a network at hand
     └── Solve   states in, a state or a result out; no data pass
 
 Step ids are content hashes of everything that decides a step's output, so the cache key and the
@@ -15,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from auditor.needs import Fold, Output, Source
+from auditor.needs import Fold, NetworkRole, Output, Source
 
 
 class PlanModel(BaseModel):
@@ -101,7 +102,7 @@ class Train(StepBase):
 
     kind: Literal["train"] = "train"
     """Kind of step."""
-    network: Literal["model"]
+    network: NetworkRole
     """Role of the network in the spec."""
     split: str
     """Split it is fitted on."""
@@ -137,7 +138,28 @@ class Solve(StepBase):
     """Names of folds and solves of the same audit."""
 
 
-Step = Annotated[Train | Scan | Solve, Field(discriminator="kind")]
+class Visit(StepBase):
+    """Decodes the rows that a solve chose and looks at them with a network at hand."""
+
+    kind: Literal["visit"] = "visit"
+    """Kind of step."""
+    audit: str
+    """Id of the audit."""
+    name: str
+    """Name of the visit."""
+    source: Source
+    """The rows that the solve chose from."""
+    network: NetworkRole | None
+    """The network at hand."""
+    layers: tuple[str, ...] = ()
+    """Layers of that network that the visit will look at."""
+    after: tuple[str, ...]
+    """Names of solves of the same audit; the first one's state names the rows."""
+    max_rows: int
+    """Rows at most."""
+
+
+Step = Annotated[Train | Scan | Visit | Solve, Field(discriminator="kind")]
 
 
 class Plan(PlanModel):

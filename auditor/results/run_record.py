@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditor.results.base import ResultModel, Status, Verdict
+from auditor.results.estimate import Estimate
 
 
 class Interval(ResultModel):
@@ -67,6 +68,35 @@ class Provenance(ResultModel):
     """Whether `--allow-code` let an input run code of its own."""
     inputs: tuple[InputRecord, ...] = ()
     """Every dataset and weight file with its digest."""
+    training: tuple[TrainingRecord, ...] = ()
+    """Every network that was fitted from a recipe."""
+
+
+class TrainingRecord(ResultModel):
+    """A network that was fitted from a recipe in the spec, by this run or by an earlier one."""
+
+    network: str
+    """Role in the spec: `model` or `extractor`."""
+    name: str
+    """Architecture."""
+    digest: str
+    """SHA-256 of its weights."""
+    device: str
+    """Where it was fitted."""
+    num_epochs: int
+    """Passes over the training split."""
+    epoch_losses: tuple[float, ...] = ()
+    """Mean training loss of each epoch, as far as it is finite."""
+    adversary: str | None = None
+    """The adversary in words, such as `l2, eps 0.5, 7 steps of 0.18`; None for clean images."""
+    evaluated_on: str | None = None
+    """Split of the accuracies."""
+    clean_accuracy: Estimate | None = None
+    """Accuracy on images as they are; for attributes, the mean over them."""
+    robust_accuracy: Estimate | None = None
+    """Accuracy on perturbed images, with the recipe's eps and its `test_steps`."""
+    diverged: str | None = None
+    """Why nothing may be claimed on this network; None where the fit went well."""
 
 
 class Quarantined(ResultModel):

@@ -14,6 +14,8 @@ BuiltinName = Literal[
     "cifar_resnet32",
     "cifar_resnet44",
     "cifar_resnet56",
+    "robust_resnet2b",
+    "robust_resnet4b",
 ]
 
 
@@ -120,6 +122,23 @@ class PredictionsModel(SpecModel):
     """The model as the report names it."""
 
 
+class AdversarySpec(SpecModel):
+    """Projected gradient descent inside an image's ball (Madry et al., ICLR 2018)."""
+
+    norm: Literal["l2", "linf"] = "l2"
+    """Norm of the ball."""
+    eps: float = Field(gt=0.0)
+    """Radius of the ball, for images in [0, 1]."""
+    num_steps: int = Field(default=7, ge=1, le=1000)
+    """Gradient steps per batch."""
+    step_size: float | None = Field(default=None, gt=0.0)
+    """Length of a step; 2.5 eps / num_steps by default."""
+    random_start: bool = True
+    """Start at a random point of the ball."""
+    test_steps: int = Field(default=20, ge=1, le=1000)
+    """Gradient steps when robust accuracy is measured, each 2.5 eps / test_steps long."""
+
+
 class TrainRecipe(SpecModel):
     """How a network is fitted. The same recipe, data and device kind give the same weights."""
 
@@ -133,12 +152,18 @@ class TrainRecipe(SpecModel):
     """Decoupled (adamw) or ordinary (sgd) weight decay."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     """The optimiser; sgd uses momentum 0.9."""
-    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
-    """Learning rate over the steps."""
+    schedule: Literal["constant", "cosine", "one_cycle", "step"] = "one_cycle"
+    """Learning rate over the steps; `step` divides it by ten every `step_epochs` epochs."""
+    step_epochs: int = Field(default=50, ge=1)
+    """Epochs between two divisions of the schedule `step`."""
     loss: Literal["multi_label", "multi_class"] = "multi_label"
     """`multi_label`: logistic loss per attribute; `multi_class`: cross entropy on the label."""
     augment: bool = False
     """Random horizontal flips and shifts by up to an eighth of the side."""
+    adversary: AdversarySpec | None = None
+    """Fit on perturbed images instead of clean ones; null fits on clean ones."""
+    mixed_precision: bool = True
+    """Compute in bfloat16 where that is safe, on a GPU only; weights stay float32."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of the initial weights, the order of the images and the augmentation."""
 
