@@ -1,4 +1,4 @@
-"""Small built-in networks: one for Portraits, and the CIFAR ResNets of He et al.
+"""Small built-in networks: one for Portraits, the CIFAR ResNets of He et al., two robust ones.
 
 Every ReLU is a module of its own and works out of place, so that any unit before or after it can
 be named as a layer and keeps its value for the backward pass.
@@ -27,6 +27,10 @@ def build_network(name: BuiltinName, *, num_outputs: int) -> nn.Module:
             return CifarResNet(7, num_outputs)
         case "cifar_resnet56":
             return CifarResNet(9, num_outputs)
+        case "robust_resnet2b":
+            return RobustResNet((8, 16), num_outputs, num_cells=8)
+        case "robust_resnet4b":
+            return RobustResNet((16, 32, 32), num_outputs, num_cells=4)
         case _:
             assert_never(name)
 
@@ -154,3 +158,65 @@ def _stage(num_inputs: int, num_outputs: int, num_blocks: int, *, stride: int) -
     first = ResidualBlock(num_inputs, num_outputs, stride)
     rest = [ResidualBlock(num_outputs, num_outputs, 1) for _ in range(num_blocks - 1)]
     return nn.Sequential(first, *rest)
+
+
+@final
+class RobustResNet(nn.Module):
+    """ResNet without batch norm for 32×32 images, fitted adversarially by its authors.
+
+    Keys fit the `resnet2b` and `resnet4b` of the alpha-beta-CROWN release (Wang et al., NeurIPS
+    2021): `conv1`, stages `layer1` and `layer2` of two blocks each, `linear1`, `linear2`. `relu0`
+    follows `conv1`; `relu1` follows `linear1`, and its units are the robust features.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        num_outputs: int,
+        *,
+        num_cells: int,
+        num_hidden: int = 100,
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
+        self.relu0 = nn.ReLU()
+        self.layer1 = _biased_stage(widths[0], widths[1])
+        # The smaller network has one stage: the second one is empty and passes everything on.
+        self.layer2 = _biased_stage(*widths[1:]) if len(widths) > 2 else nn.Sequential()
+        self.linear1 = nn.Linear(widths[-1] * num_cells**2, num_hidden)
+        self.relu1 = nn.ReLU()
+        self.linear2 = nn.Linear(num_hidden, num_outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, num_outputs] of normalised images [B, 3, 32, 32]."""
+        maps = self.relu0(self.conv1(images))
+        maps = self.layer2(self.layer1(maps))
+        logits: Tensor = self.linear2(self.relu1(self.linear1(maps.flatten(1))))
+        return logits
+
+
+@final
+class BiasedBlock(nn.Module):
+    """Two 3×3 convolutions with biases; a 1×1 convolution as shortcut where the shape changes."""
+
+    def __init__(self, num_inputs: int, num_outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(num_inputs, num_outputs, 3, stride=stride, padding=1)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(num_outputs, num_outputs, 3, padding=1)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or num_inputs != num_outputs:
+            self.shortcut.append(nn.Conv2d(num_inputs, num_outputs, 1, stride=stride))
+        self.relu2 = nn.ReLU()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps [B, C_in, H, W] to [B, C_out, H / stride, W / stride]."""
+        out = self.conv2(self.relu1(self.conv1(maps)))
+        activated: Tensor = self.relu2(out + self.shortcut(maps))
+        return activated
+
+
+def _biased_stage(num_inputs: int, num_outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        BiasedBlock(num_inputs, num_outputs, stride=2), BiasedBlock(num_outputs, num_outputs, 1)
+    )
