@@ -36,7 +36,7 @@ def take_dataset(spec: DatasetSpec, look_into: Collection[str] = ()) -> DatasetI
         case ImageFolderDataset():
             return take_imagefolder(spec)
         case TorchvisionDataset():
-            return take_torchvision(spec)
+            return take_torchvision(spec, look_into)
         case PortraitsDataset():
             return take_portraits(spec, look_into)
         case _:

@@ -16,6 +16,7 @@ from auditor.inventory.digest import file_digest, listing_digest
 from auditor.inventory.imagefolder import ONLY_SPLIT
 from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
 from auditor.inventory.table import column_names, embedded_sizes, read_columns
+from auditor.inventory.values import MAX_VALUES, known_values
 from auditor.results.base import digest_of
 from auditor.spec.dataset import ManifestDataset
 
@@ -148,10 +149,11 @@ def column_stock(column: pa.ChunkedArray, name: str) -> ColumnInventory:
     Raises:
         InputError: the column holds lists or structures.
     """
-    if pa.types.is_nested(column.type):
+    kind = column.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise InputError(f"column {name!r} holds {column.type}, not numbers or text")
     if pa.types.is_null(column.type):
-        return ColumnInventory(0)
+        return ColumnInventory(0, values=())
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     values = column.drop_null()
@@ -161,12 +163,22 @@ def column_stock(column: pa.ChunkedArray, name: str) -> ColumnInventory:
         values = values.filter(pa.compute.is_finite(values))
     if pa.types.is_string(values.type):
         values = values.filter(pa.compute.not_equal(values, ""))
-    num_distinct = pa.compute.count_distinct(values).as_py()
+    distinct = values.unique()
+    texts = None if len(distinct) > MAX_VALUES else known_values(plain(distinct, values.type))
     numeric = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
     if not numeric or not len(values):
-        return ColumnInventory(num_distinct)
+        return ColumnInventory(len(distinct), values=texts)
     extremes = pa.compute.min_max(values).as_py()
-    return ColumnInventory(num_distinct, float(extremes["min"]), float(extremes["max"]))
+    low, high = float(extremes["min"]), float(extremes["max"])
+    return ColumnInventory(len(distinct), low, high, texts)
+
+
+def plain(distinct: pa.Array, kind: pa.DataType) -> list[object]:
+    """Different values of a column: numbers as such, the rest as text."""
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        distinct = distinct.cast(pa.string())
+    found: list[object] = distinct.to_pylist()
+    return found
 
 
 def _labels(table: pa.Table, spec: ManifestDataset) -> tuple[str, ...]:

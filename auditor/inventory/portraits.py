@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
+from auditor.inventory.values import known_values
 from auditor.results.base import digest_of
 from auditor.spec.dataset import PortraitsDataset, PortraitsSplit
 from auditor.spec.portraits import ATTRIBUTES, GROUPS
@@ -42,8 +43,7 @@ def _digest(spec: PortraitsDataset, split: PortraitsSplit) -> str:
 
 def _column(name: str, spec: PortraitsDataset) -> ColumnInventory:
     if name in GROUPS:
-        return ColumnInventory(len(GROUPS[name]))
-    if name in spec.interventions:
-        value = float(spec.interventions[name])
-        return ColumnInventory(1, value, value)
-    return ColumnInventory(2, 0.0, 1.0)
+        return ColumnInventory(len(GROUPS[name]), values=known_values(GROUPS[name]))
+    present = (spec.interventions[name],) if name in spec.interventions else (False, True)
+    low, high = float(min(present)), float(max(present))
+    return ColumnInventory(len(present), low, high, known_values(present))

@@ -14,11 +14,14 @@ class ColumnInventory:
         num_distinct: Number of different values.
         low: Smallest value; None where the column holds no numbers.
         high: Largest value; None where the column holds no numbers.
+        values: The values as text, sorted (see `inventory.values`); None where there are more than
+            `MAX_VALUES`.
     """
 
     num_distinct: int
     low: float | None = None
     high: float | None = None
+    values: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.errors import InputError
 from auditor.inventory.digest import existing_file, file_digest, listing_digest
 from auditor.inventory.imagefolder import take_folder
-from auditor.inventory.stock import DatasetInventory, SplitInventory
+from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
+from auditor.inventory.values import known_values
 from auditor.results.base import digest_of
 from auditor.spec.dataset import TorchvisionDataset
 
@@ -54,19 +56,19 @@ CELEBA_SPLITS = ("train", "valid", "test")
 """The splits 0, 1 and 2 of CelebA's `list_eval_partition.txt`."""
 
 
-def take_torchvision(spec: TorchvisionDataset) -> DatasetInventory:
+def take_torchvision(spec: TorchvisionDataset, look_into: Collection[str] = ()) -> DatasetInventory:
     """Stock of a torchvision dataset.
 
     Archive files count with every byte. Loose images (CelebA, ImageNet) count with path and size:
-    see `inventory.digest.listing_digest` for what that can see. Columns of these published tables
-    are named, not looked into.
+    see `inventory.digest.listing_digest` for what that can see. The columns of CelebA, the only
+    ones here, hold -1 and 1 as published; they are named, not read.
 
     Raises:
         InputError: when a file of every split is missing.
     """
     root = Path(spec.root)
     if spec.name == "celeba":
-        return _take_celeba(root / "celeba", spec)
+        return _take_celeba(root / "celeba", spec, look_into)
     if spec.name == "imagenet":
         return _take_imagenet(root, spec)
     return _take_fixed(root, FIXED[spec.name], spec)
@@ -87,7 +89,9 @@ def _take_fixed(root: Path, known: dict[str, Fixed], spec: TorchvisionDataset) -
     return DatasetInventory(splits, (), spec.classes)
 
 
-def _take_celeba(folder: Path, spec: TorchvisionDataset) -> DatasetInventory:
+def _take_celeba(
+    folder: Path, spec: TorchvisionDataset, look_into: Collection[str]
+) -> DatasetInventory:
     partition = existing_file(folder / "list_eval_partition.txt")
     labels = existing_file(folder / "list_attr_celeba.txt")
     tables = [file_digest(partition), file_digest(labels)]
@@ -99,17 +103,19 @@ def _take_celeba(folder: Path, spec: TorchvisionDataset) -> DatasetInventory:
         file = folder / "img_align_celeba" / image
         size = file.stat().st_size if file.is_file() else None
         images[CELEBA_SPLITS[int(part)]].append((image, size))
+    with labels.open() as stream:
+        stream.readline()  # the number of images
+        columns = tuple(stream.readline().split())
+    signs = ColumnInventory(2, -1.0, 1.0, known_values((-1, 1)))
     splits = {
         name: SplitInventory(
             num_rows=len(entries),
             num_bytes=sum(size or 0 for _, size in entries),
             digest=digest_of([*tables, name, listing_digest(entries)]),
+            columns={column: signs for column in columns if column in look_into},
         )
         for name, entries in images.items()
     }
-    with labels.open() as stream:
-        stream.readline()  # the number of images
-        columns = tuple(stream.readline().split())
     return DatasetInventory(splits, columns, spec.classes)
 
 

@@ -74,9 +74,9 @@ def test_a_table_is_counted_per_split(photos: str, tmp_path: Path) -> None:
 def test_columns_are_looked_into_where_asked(photos: str) -> None:
     found = take(["hat", "flat", "age", "nowhere"], source="manifest", path=photos)
     assert found.splits["train"].columns == {
-        "hat": ColumnInventory(2, 0.0, 1.0),
-        "flat": ColumnInventory(1, 1.0, 1.0),
-        "age": ColumnInventory(3, 0.5, 1.5),
+        "hat": ColumnInventory(2, 0.0, 1.0, ("0", "1")),
+        "flat": ColumnInventory(1, 1.0, 1.0, ("1",)),
+        "age": ColumnInventory(3, 0.5, 1.5, ("0.5", "1", "1.5")),
     }
 
 
@@ -90,7 +90,10 @@ def test_categories_and_empty_columns_are_looked_into_and_lists_are_refused(tmp_
     pq.write_table(pa.table(table), tmp_path / "photos.parquet")
     path = str(tmp_path / "photos.parquet")
     found = take(["hat", "age"], source="manifest", path=path)
-    assert found.splits["all"].columns == {"hat": ColumnInventory(2), "age": ColumnInventory(0)}
+    assert found.splits["all"].columns == {
+        "hat": ColumnInventory(2, values=("no", "yes")),
+        "age": ColumnInventory(0, values=()),
+    }
     with pytest.raises(InputError, match="'boxes' holds list"):
         take(["boxes"], source="manifest", path=path)
 
@@ -208,8 +211,8 @@ def test_portraits_are_named_by_all_that_draws_them() -> None:
 def test_an_intervened_portrait_attribute_is_constant() -> None:
     found = take(["hat", "skin"], source="portraits", interventions={"hat": False})
     assert found.splits["test"].columns == {
-        "hat": ColumnInventory(1, 0.0, 0.0),
-        "skin": ColumnInventory(3),
+        "hat": ColumnInventory(1, 0.0, 0.0, ("0",)),
+        "skin": ColumnInventory(3, values=("deep", "light", "medium")),
     }
 
 
