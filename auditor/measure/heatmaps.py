@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn import functional
 
 
 def pattern_map(gradient: Tensor, activation: Tensor) -> Tensor:
@@ -20,3 +21,38 @@ def pattern_map(gradient: Tensor, activation: Tensor) -> Tensor:
     middle = gradient.dim() - activation.dim()
     shape = (activation.shape[0], *[1] * middle, *activation.shape[1:])
     return (gradient * activation.reshape(shape)).sum(-3)
+
+
+def min_max(maps: Tensor) -> Tensor:
+    """Each map scaled so that its smallest place is 0 and its largest 1 (Singla et al., CVPR 2021).
+
+    A map without contrast becomes 0 everywhere: it points nowhere. (The paper's release divides
+    by the maximum alone, which is NaN for an all-zero map.) So does one that is not finite.
+
+    Args:
+        maps: [..., h, w].
+
+    Returns:
+        The same shape, in [0, 1].
+    """
+    low = maps.amin((-2, -1), keepdim=True)
+    height = maps.amax((-2, -1), keepdim=True) - low
+    usable = (height > 0) & height.isfinite()
+    return ((maps - low) / height).where(usable, 0)
+
+
+def resized(maps: Tensor, height: int, width: int) -> Tensor:
+    """Maps laid over an image, bilinear between the centres of their places.
+
+    Args:
+        maps: [B, h, w].
+        height: Height of the image in pixels.
+        width: Its width in pixels.
+
+    Returns:
+        [B, height, width].
+    """
+    size = (height, width)
+    return functional.interpolate(
+        maps.unsqueeze(1), size=size, mode="bilinear", align_corners=False
+    ).squeeze(1)

@@ -1,12 +1,14 @@
 """Run a network once and read the outputs of named modules, leaving the network as found.
 
-`tap` reads activations; `cut_open` also starts the gradient graph at one or more of them, so that
-a backward pass ends there and never enters the layers below. Both run the network in evaluation
-mode with frozen parameters, and put hooks, modes and flags back, also after an exception.
+`tap` reads activations; `follow` keeps them in the gradient graph of the images; `cut_open` starts
+the graph at one or more of them, so that a backward pass ends there and never enters the layers
+below. All run the network in evaluation mode with frozen parameters, and put hooks, modes and
+flags back, also after an exception. `calls` lists what runs, and in which order.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,18 @@ class Taps(NamedTuple):
 
     output: Tensor
     activations: dict[str, Tensor]
+
+
+class Call(NamedTuple):
+    """A module that runs exactly once in a forward pass.
+
+    Attributes:
+        path: Module path.
+        shape: Shape of its output, batch included; None where that is no tensor.
+    """
+
+    path: str
+    shape: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,50 @@ def tap(network: nn.Module, images: Tensor, layers: Sequence[str]) -> Taps:
     with torch.no_grad(), borrowed(network), _hooked(network, hooks):
         output = _tensor_output(network(images))
     return Taps(output, {path: _called(path, seen) for path in layers})
+
+
+def follow(network: nn.Module, images: Tensor, layers: Sequence[str]) -> Taps:
+    """Run once in the gradient mode of the caller and keep the activations in the graph.
+
+    Gradients reach `images` but no parameter. Values are those right after the module, even where
+    a later module works in place.
+
+    Args:
+        network: As in `tap`.
+        images: Input [B, ...]; gradients flow where it requires them.
+        layers: Module paths.
+
+    Raises:
+        InputError: as `tap`.
+    """
+    seen: dict[str, Tensor] = {}
+    hooks = [(path, _follower(path, seen)) for path in layers]
+    with borrowed(network), _hooked(network, hooks):
+        output = _tensor_output(network(images))
+    return Taps(output, {path: _called(path, seen) for path in layers})
+
+
+def calls(network: nn.Module, images: Tensor) -> tuple[Call, ...]:
+    """The modules that run exactly once, in the order in which they finish.
+
+    Args:
+        network: As in `tap`; the network itself is not listed.
+        images: Input [B, ...].
+    """
+    finished: list[Call] = []
+
+    def noter(path: str) -> Hook:
+        def note(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else None
+            finished.append(Call(path, shape))
+
+        return note
+
+    hooks = [(path, noter(path)) for path, _ in network.named_modules() if path]
+    with torch.no_grad(), borrowed(network), _hooked(network, hooks):
+        network(images)
+    times = Counter(call.path for call in finished)
+    return tuple(call for call in finished if times[call.path] == 1)
 
 
 def cut_open(
@@ -185,6 +243,14 @@ def _reader(path: str, seen: dict[str, Tensor]) -> Hook:
         seen[path] = _fresh(path, output, seen).detach().clone()
 
     return read
+
+
+def _follower(path: str, seen: dict[str, Tensor]) -> Hook:
+    def keep(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+        # A clone: a later in-place module would change the values and break the backward pass.
+        seen[path] = _fresh(path, output, seen).clone()
+
+    return keep
 
 
 @contextmanager
