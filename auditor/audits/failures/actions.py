@@ -96,7 +96,7 @@ def varied_data(about: LeafSituation) -> Action:
     """More images like the failing ones, whatever the feature is."""
     return Action(
         "varied data",
-        f"Add training images for the {about.images} in which {about.where}.",
+        f"Add training images like the {about.images} in which {about.where}.",
         "The failures gather there, so such images are too few or too uniform in training.",
     )
 
@@ -106,13 +106,13 @@ def spurious_actions(about: LeafSituation) -> tuple[Action, ...]:
     if about.side == "low":
         varied = Action(
             "varied data",
-            f"Add training images for the {about.images} without {about.feature}.",
+            f"Add training images like the {about.images} without {about.feature}.",
             "The network leans on something that is no part of the class and fails without it.",
         )
     else:
         varied = Action(
             "varied data",
-            f"Add training images for the {about.images} with {about.feature} beside them.",
+            f"Add training images like the {about.images} with {about.feature} beside them.",
             "Something that is no part of the class leads the network astray where it shows.",
         )
     masking = Action(
@@ -133,7 +133,7 @@ def causal_actions(about: LeafSituation) -> tuple[Action, ...]:
     if about.side == "low":
         varied = Action(
             "varied data",
-            f"Add training images for the {about.images} in which {about.feature} is small, "
+            f"Add training images like the {about.images} in which {about.feature} is small, "
             "hidden or of another form.",
             "The feature belongs to the class, and the network fails where it hardly shows.",
         )

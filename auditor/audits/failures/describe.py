@@ -17,7 +17,7 @@ from auditor.audits.failures.result import (
     SuggestionResult,
 )
 from auditor.needs import NetworkRole
-from auditor.wording import listing, number, percent, plain
+from auditor.wording import MINUS, listing, percent, plain
 
 CLEAR = 0.75
 """From this area under the curve on, a suggested attribute is named beside the feature's number."""
@@ -90,10 +90,7 @@ def rule_text(path: Sequence[ConditionResult], names: Mapping[int, str]) -> str:
 
 def threshold_text(threshold: float) -> str:
     """Three significant digits, whatever the feature's scale."""
-    if threshold == 0 or 1e-3 <= abs(threshold) < 1e4:
-        digits = 2 if abs(threshold) >= 1 or threshold == 0 else 3
-        return number(threshold, digits)
-    return f"{threshold:.2e}".replace("-", "\N{MINUS SIGN}")
+    return f"{threshold:.3g}".replace("-", MINUS)
 
 
 def leaf_claim(group: GroupResult, leaf: LeafResult, names: Mapping[int, str]) -> str:

@@ -5,9 +5,22 @@ A task is the class label (T = 1), or one attribute with the classes 0 absent an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
 
 from auditor.measure.state import Concatenated
+
+
+def no_samples() -> Tensor:
+    """No image of no group, int32 [0, 5]."""
+    return torch.zeros(0, 5, dtype=torch.int32)
+
+
+def no_values() -> Tensor:
+    """No value of no slice, float32 [0, 0]."""
+    return torch.zeros(0, 0)
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,9 @@ class GrownState:
         failures: Rows of random failures of the slice, -1 where there are fewer,
             int64 [S, failures].
         successes: Rows of random successes of its group, int64 [S, failures].
+        samples: Images of all tested groups: group by its position in the result, row, part,
+            whether it fails, deepest node, int32 [M, 5].
+        values: The feature of the most activating images, float32 [S, images]; 0 where fewer.
     """
 
     document: Concatenated
@@ -54,6 +70,8 @@ class GrownState:
     activating: Concatenated
     failures: Concatenated
     successes: Concatenated
+    samples: Concatenated = field(default_factory=no_samples)
+    values: Concatenated = field(default_factory=no_values)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,172 @@
+"""What was found, group by group, in sentences without statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auditor.audits.failures.actions import situation, suggest_actions
+from auditor.audits.failures.confirming import share
+from auditor.audits.failures.describe import (
+    INSPECTED,
+    accepted_leaves,
+    display_names,
+    leaf_claim,
+    shown_leaf,
+)
+from auditor.audits.failures.result import (
+    FailuresResult,
+    GroupResult,
+    LeafResult,
+    PictureResult,
+)
+from auditor.audits.failures.spec import FailuresSpec
+from auditor.results.estimate import Estimate
+from auditor.results.finding import Finding, make_finding
+from auditor.wording import counted
+
+
+def all_findings(spec: FailuresSpec, audit: str, result: FailuresResult) -> tuple[Finding, ...]:
+    """One finding per group, in the order of the result.
+
+    Args:
+        spec: The audit's spec.
+        audit: Id of the audit.
+        result: Everything measured.
+    """
+    names = display_names(result.features)
+    pictures = {picture.group: picture for picture in result.pictures}
+    return tuple(
+        group_finding(spec, audit, group, names, pictures.get(group.id)) for group in result.groups
+    )
+
+
+def group_finding(
+    spec: FailuresSpec,
+    audit: str,
+    group: GroupResult,
+    names: Mapping[int, str],
+    picture: PictureResult | None,
+) -> Finding:
+    """The check of one group."""
+    leaf = shown_leaf(group)
+    if leaf is not None:
+        return slice_finding(spec, audit, group, leaf, names, picture)
+    testable = group.outcome != "not_testable"
+    return make_finding(
+        audit=audit,
+        code="NO_SLICE" if testable else "NOT_TESTABLE_GROUP",
+        verdict="pass" if testable else "inconclusive",
+        severity=spec.severity,
+        claim=quiet_claim(group),
+        subjects=(group.id,),
+        estimates=group_estimates(group),
+        evidence=(result_file(audit),),
+    )
+
+
+def slice_finding(
+    spec: FailuresSpec,
+    audit: str,
+    group: GroupResult,
+    leaf: LeafResult,
+    names: Mapping[int, str],
+    picture: PictureResult | None,
+) -> Finding:
+    """A group with a slice: confirmed, or only seen where nothing was held back."""
+    actions = suggest_actions(situation(group, leaf, names), None)
+    return make_finding(
+        audit=audit,
+        code="FAILING_SLICE",
+        verdict="warn" if group.outcome == "exploratory" else "fail",
+        severity=spec.severity,
+        claim=slice_claim(group, leaf, names),
+        subjects=(group.id,),
+        estimates=slice_estimates(group, leaf),
+        p_adjusted=leaf.p_adjusted,
+        actions=tuple(f"{action.what} {action.reason}" for action in actions),
+        evidence=(result_file(audit), *picture_files(audit, picture)),
+    )
+
+
+def slice_claim(group: GroupResult, leaf: LeafResult, names: Mapping[int, str]) -> str:
+    """The slice in one sentence, and what else the reader must know about it."""
+    sentences = [leaf_claim(group, leaf, names)]
+    if others := len(accepted_leaves(group)) - 1:
+        sentences.append(f"The result lists {counted(others, 'further slice')} of this group.")
+    if group.outcome == "exploratory":
+        sentences.append(
+            "This was read off the same images that it was found on; nothing was held back to "
+            "confirm it, so part of it may be chance."
+        )
+    return " ".join(sentences)
+
+
+def quiet_claim(group: GroupResult) -> str:
+    """A group without a slice, in one sentence."""
+    who = INSPECTED[group.inspected]
+    match group.outcome:
+        case "not_testable":
+            return f"Failures on the {group.images} could not be explained: {group.reason}."
+        case "no_failures":
+            return f"There is nothing to explain: {who} makes no mistake on the {group.images}."
+        case "exploratory":
+            return (
+                f"No feature marks a part of the {group.images} on which {who} fails clearly more "
+                "often."
+            )
+        case _:
+            return (
+                f"No feature marks a part of the {group.images} on which {who} fails clearly more "
+                "often, on images held back to check."
+            )
+
+
+def group_estimates(group: GroupResult) -> dict[str, Estimate]:
+    """Numbers of a group as a whole.
+
+    A group that was not tested names its error rate alone: a limit of the policy must not fail on
+    what the audit itself calls untestable.
+    """
+    counts = group.confirmed or group.found
+    found = {"base_error_rate": share(counts.failures, counts.size, "the group has no image")}
+    if group.depths:
+        found["null_p_value"] = group.null_p_value
+        found["stability"] = group.stability
+    return found
+
+
+def slice_estimates(group: GroupResult, leaf: LeafResult) -> dict[str, Estimate]:
+    """Numbers behind a slice."""
+    last = leaf.path[-1]
+    gain = next(tree.gain for tree in group.depths if tree.depth == leaf.depth)
+    size = (group.confirmed or group.found).size
+    return {
+        "error_rate": leaf.error_rate,
+        **group_estimates(group),
+        "error_coverage": leaf.error_coverage,
+        "excess": leaf.excess,
+        "aler_gain": plain_estimate(gain, "ALER - BER of the tree of this depth", size),
+        "importance_value": plain_estimate(leaf.importance_value, "EC times ER", size),
+        "feature": Estimate(value=float(last.feature), method="number of the feature"),
+        "threshold": Estimate(value=last.threshold, method="midpoint of two images"),
+    }
+
+
+def plain_estimate(value: float | None, method: str, num_samples: int) -> Estimate:
+    """A number without an interval."""
+    if value is None:
+        return Estimate.absent("no scored image to measure it on", num_samples=num_samples)
+    return Estimate(value=value, method=method, num_samples=num_samples)
+
+
+def picture_files(audit: str, picture: PictureResult | None) -> tuple[str, ...]:
+    """Files of a slice's pictures, relative to the run directory, each once."""
+    if picture is None:
+        return ()
+    files = (*picture.activating, *picture.attacked, *picture.failures, *picture.successes)
+    return tuple(f"audits/{audit}/images/{name}" for name in dict.fromkeys(files))
+
+
+def result_file(audit: str) -> str:
+    """The file of the run directory that holds every number."""
+    return f"audits/{audit}/result.json"
