@@ -77,6 +77,11 @@ def normalise(pixels: Tensor, preprocess: Preprocess, dtype: torch.dtype) -> Ten
     Returns:
         [B, 3, h, w] of that precision, on the device of `pixels`.
     """
-    mean = torch.tensor(preprocess.mean, device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(preprocess.std, device=pixels.device).view(3, 1, 1)
-    return ((pixels.float() / 255.0 - mean) / std).to(dtype)
+    return standardised(pixels.float() / 255.0, preprocess).to(dtype)
+
+
+def standardised(images: Tensor, preprocess: Preprocess) -> Tensor:
+    """(images - mean) / std per channel, for images [B, 3, h, w] in [0, 1]; differentiable."""
+    mean = torch.tensor(preprocess.mean, device=images.device).view(3, 1, 1)
+    std = torch.tensor(preprocess.std, device=images.device).view(3, 1, 1)
+    return (images - mean) / std

@@ -3,6 +3,12 @@
 The same network, data, recipe, kind of device and number of threads give the same weights to the
 last bit, where torch's deterministic kernels are on (the engine switches them on). Global random
 states come back as they were.
+
+With an adversary (Madry et al., ICLR 2018) every batch is perturbed before it is learnt from: in
+pixels in [0, 1], after augmentation and before normalisation. As in the robustness library, the
+perturbation is sought with the network in evaluation mode, so that it does not depend on the other
+images of the batch and does not move batch statistics; the step that learns from it runs in
+training mode.
 """
 
 from __future__ import annotations
@@ -15,12 +21,20 @@ from typing import assert_never, final
 import torch
 from torch import Tensor, nn
 
-from auditor.adapters.models.preprocess import normalise
-from auditor.spec.model import Preprocess, TrainRecipe
+from auditor.adapters.models.losses import batch_loss, image_losses
+from auditor.adapters.models.preprocess import normalise, standardised
+from auditor.measure.attacks import ascend, random_start
+from auditor.spec.model import AdversarySpec, Preprocess, TrainRecipe
 
 FEATURE_BATCH = 256
 MOMENTUM = 0.9
-UNKNOWN_CLASS = -1
+OVERSTEP = 2.5
+"""Steps add up to 2.5 radii by default, so that every point of the ball can be reached from every
+other one and the boundary can be walked along (Madry et al., ICLR 2018, section 5)."""
+
+Prepare = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+"""From a part of the inputs, its targets on the device, and the source of the augmentation's draws
+to what the fitted module takes."""
 
 
 @final
@@ -33,7 +47,9 @@ class FitReport:
     num_steps: int
     """Steps of the optimiser."""
     epoch_losses: tuple[float, ...]
-    """Training loss per epoch: the mean over its batches, weighted by their images."""
+    """Training loss per finished epoch: the mean over its batches, weighted by their images."""
+    diverged: str | None = None
+    """What stopped being a number, and when; the network is then of no use."""
 
 
 def fit(
@@ -54,7 +70,7 @@ def fit(
         images: uint8 [N, 3, H, W] after resize and crop, on the CPU.
         targets: [N, outputs] in {+1, −1, 0 unknown} for `multi_label`; int64 [N] class indices,
             −1 unknown, for `multi_class`.
-        recipe: Epochs, optimiser, schedule, loss, augmentation and seed.
+        recipe: Epochs, optimiser, schedule, loss, augmentation, adversary and seed.
         preprocess: The network's mean and standard deviation.
         device: Where to compute.
         head: Module path of the layer to fit alone. The rest of the network is frozen, batch
@@ -62,20 +78,23 @@ def fit(
         on_epoch: Called after each epoch.
 
     Raises:
-        ValueError: Images, targets and loss do not fit each other, or a recipe augments images
-            although the backbone is frozen.
+        ValueError: Images, targets and loss do not fit each other, or a recipe augments or attacks
+            images although the backbone is frozen.
     """
     _check(images, targets, recipe, head)
     network.to(device)
     with _random_state_kept(device), _mode_kept(network):
         torch.manual_seed(recipe.seed)
         if head is None:
-            network.train()
-            augment = recipe.augment
-            return _descend(network, images, targets, recipe, preprocess, augment, device, on_epoch)
+            prepare = _image_batches(network.train(), recipe, preprocess, device)
+            return _descend(network, images, targets, recipe, prepare, device, on_epoch)
         layer = network.get_submodule(head)
         inputs = _inputs_of(layer, network.eval(), images, preprocess, device)
-        return _descend(layer, inputs, targets, recipe, None, False, device, on_epoch)
+        # A single layer is cheap and stays in float32 everywhere.
+        recipe = recipe.model_copy(update={"mixed_precision": False})
+        return _descend(
+            layer, inputs, targets, recipe, lambda part, *_: part.to(device), device, on_epoch
+        )
 
 
 def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -100,41 +119,120 @@ def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
     return shifted.permute(0, 3, 1, 2).contiguous()
 
 
+def perturbed(
+    objective: Callable[[Tensor], Tensor],
+    images: Tensor,
+    adversary: AdversarySpec,
+    *,
+    num_steps: int,
+    step_size: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Images that an adversary has changed, from a random start where it takes one.
+
+    Args:
+        objective: Loss of each image [B] from images [B, 3, H, W] in [0, 1].
+        images: float [B, 3, H, W] in [0, 1].
+        adversary: Norm, radius and start.
+        num_steps: Gradient steps.
+        step_size: Length of each.
+        generator: Draws of the random start.
+    """
+    norm, eps = adversary.norm, adversary.eps
+    start = None
+    if adversary.random_start:
+        start = random_start(images, norm=norm, eps=eps, generator=generator)
+    return ascend(
+        objective, images, norm=norm, eps=eps, num_steps=num_steps, step_size=step_size, start=start
+    )
+
+
+def training_step_size(adversary: AdversarySpec) -> float:
+    """Length of a step while a network is fitted."""
+    return adversary.step_size or OVERSTEP * adversary.eps / adversary.num_steps
+
+
+def _image_batches(
+    network: nn.Module, recipe: TrainRecipe, preprocess: Preprocess, device: torch.device
+) -> Prepare:
+    """From uint8 images to the network's input: augmented, attacked, normalised."""
+    adversary = recipe.adversary
+    starts = torch.Generator(device).manual_seed(recipe.seed)
+
+    def prepare(part: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
+        pixels = (augmented(part, generator) if recipe.augment else part).to(device)
+        if adversary is None:
+            return normalise(pixels, preprocess, torch.float32)
+
+        def objective(images: Tensor) -> Tensor:
+            logits = _forward(network, standardised(images, preprocess), recipe)
+            return image_losses(logits, targets, recipe.loss)
+
+        network.eval()
+        images = perturbed(
+            objective,
+            pixels.float() / 255.0,
+            adversary,
+            num_steps=adversary.num_steps,
+            step_size=training_step_size(adversary),
+            generator=starts,
+        )
+        network.train()
+        return standardised(images, preprocess)
+
+    return prepare
+
+
 def _descend(
     module: nn.Module,
     inputs: Tensor,
     targets: Tensor,
     recipe: TrainRecipe,
-    preprocess: Preprocess | None,
-    augment: bool,
+    prepare: Prepare,
     device: torch.device,
     on_epoch: Callable[[], object] | None,
 ) -> FitReport:
-    """The loop. Inputs are images where there is a `preprocess`, features otherwise."""
+    """The loop. A loss that is no number ends it before it reaches the weights."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    num_steps = recipe.epochs * -(-len(inputs) // recipe.batch_size)
+    epoch_steps = -(-len(inputs) // recipe.batch_size)
     optimizer = _optimizer(module, recipe)
-    schedule = _schedule(optimizer, recipe, num_steps)
-    losses = []
-    for _ in range(recipe.epochs):
+    schedule = _schedule(optimizer, recipe, epoch_steps)
+    losses: list[float] = []
+    step = 0
+
+    def report(diverged: str | None) -> FitReport:
+        optimizer.zero_grad()
+        return FitReport(len(inputs), step, tuple(losses), diverged)
+
+    for epoch in range(recipe.epochs):
         order = torch.randperm(len(inputs), generator=generator)
         total = torch.zeros((), device=device)
         for rows in torch.split(order, recipe.batch_size):
-            batch = augmented(inputs[rows], generator) if augment else inputs[rows]
-            batch = batch.to(device)
-            if preprocess is not None:
-                batch = normalise(batch, preprocess, torch.float32)
-            loss = _loss(module(batch), targets[rows].to(device), recipe)
+            wanted = targets[rows].to(device)
+            batch = prepare(inputs[rows], wanted, generator)
+            loss = batch_loss(_forward(module, batch, recipe), wanted, recipe.loss)
+            if not torch.isfinite(loss):
+                where = f"step {step + 1} of {recipe.epochs * epoch_steps} (epoch {epoch + 1})"
+                return report(f"the training loss was no longer a number at {where}")
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+            step += 1
             total += loss.detach() * len(rows)
         losses.append(float(total) / len(inputs))
         if on_epoch is not None:
             on_epoch()
-    optimizer.zero_grad()
-    return FitReport(num_images=len(inputs), num_steps=num_steps, epoch_losses=tuple(losses))
+    sound = all(bool(value.isfinite().all()) for value in module.state_dict().values())
+    return report(None if sound else f"the weights were no longer numbers after step {step}")
+
+
+def _forward(module: nn.Module, batch: Tensor, recipe: TrainRecipe) -> Tensor:
+    """Logits in float32; on a GPU the layers compute in bfloat16 where the recipe allows it."""
+    mixed = recipe.mixed_precision and batch.device.type == "cuda"
+    with torch.autocast(batch.device.type, dtype=torch.bfloat16, enabled=mixed):
+        logits: Tensor = module(batch)
+    return logits.float() if mixed else logits
 
 
 @torch.no_grad()
@@ -186,9 +284,10 @@ def _optimizer(module: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
 
 
 def _schedule(
-    optimizer: torch.optim.Optimizer, recipe: TrainRecipe, num_steps: int
+    optimizer: torch.optim.Optimizer, recipe: TrainRecipe, epoch_steps: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
     schedulers = torch.optim.lr_scheduler
+    num_steps = recipe.epochs * epoch_steps
     match recipe.schedule:
         case "constant":
             return schedulers.ConstantLR(optimizer, factor=1.0, total_iters=0)
@@ -199,25 +298,11 @@ def _schedule(
             return schedulers.OneCycleLR(
                 optimizer, max_lr=recipe.learning_rate, total_steps=num_steps + 1
             )
+        case "step":
+            every = recipe.step_epochs * epoch_steps
+            return schedulers.StepLR(optimizer, step_size=every, gamma=0.1)
         case _:
             assert_never(recipe.schedule)
-
-
-def _loss(logits: Tensor, targets: Tensor, recipe: TrainRecipe) -> Tensor:
-    """The mean over what is known of a batch; 0 where nothing is."""
-    match recipe.loss:
-        case "multi_label":
-            # log(1 + exp(−yY)) with y in {−1, +1}: Zhang, Wang and Zhu, AAAI 2018.
-            known = targets != 0
-            losses = nn.functional.softplus(-targets * logits) * known
-        case "multi_class":
-            known = targets != UNKNOWN_CLASS
-            losses = nn.functional.cross_entropy(
-                logits, targets, ignore_index=UNKNOWN_CLASS, reduction="none"
-            )
-        case _:
-            assert_never(recipe.loss)
-    return losses.sum() / known.sum().clamp(min=1)
 
 
 def _check(images: Tensor, targets: Tensor, recipe: TrainRecipe, head: str | None) -> None:
@@ -229,3 +314,8 @@ def _check(images: Tensor, targets: Tensor, recipe: TrainRecipe, head: str | Non
         raise ValueError(f"targets of shape {list(targets.shape)} do not fit loss {recipe.loss}")
     if head is not None and recipe.augment:
         raise ValueError("a recipe cannot augment images while the backbone is frozen")
+    if head is not None and recipe.adversary is not None:
+        raise ValueError(
+            "a recipe cannot fit against an adversary while the backbone is frozen: its features "
+            "would stay as they are"
+        )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms import v2
 
-from auditor.adapters.models.preprocess import fit_geometry, normalise
+from auditor.adapters.models.preprocess import fit_geometry, normalise, standardised
 from auditor.spec.model import Preprocess
 
 
@@ -56,3 +56,13 @@ def test_normalise_is_the_formula() -> None:
     assert found.dtype == torch.float64
     torch.testing.assert_close(found, ((pixels / 255 - mean) / std).double())
     assert normalise(pixels, preprocess, torch.bfloat16).dtype == torch.bfloat16
+
+
+def test_images_between_0_and_1_are_normalised_alike_and_pass_gradients_on() -> None:
+    preprocess = Preprocess(mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2.0))
+    pixels = picture(4, 5)[None]
+    images = (pixels / 255).requires_grad_(True)
+    found = standardised(images, preprocess)
+    assert torch.equal(found, normalise(pixels, preprocess, torch.float32))
+    (slope,) = torch.autograd.grad(found.sum(), images)
+    assert torch.equal(slope[0, :, 2, 2], torch.tensor([2.0, 4.0, 0.5]))
