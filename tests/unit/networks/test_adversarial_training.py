@@ -200,7 +200,9 @@ def test_a_fit_that_breaks_down_stops_at_once_and_says_where(
         adversary=adversary, optimizer=optimizer, learning_rate=1e30, epochs=50,
         loss="multi_label",
     )  # fmt: skip
-    _, report = fitted(used)
+    # Two layers: the product of their weights outgrows float32.
+    layers = nn.Linear(48, 8), nn.ReLU(), nn.Linear(8, 2)
+    _, report = fitted(used, nn.Sequential(nn.Flatten(), *layers))
     assert report.diverged is not None
     assert "no longer" in report.diverged
     assert report.num_steps < 20
