@@ -130,6 +130,11 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?…" else ".")
 
 
+def clipped(text: str, length: int) -> str:
+    """The text, or as much of it as fits with an ellipsis."""
+    return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
+
+
 def plain(text: str) -> str:
     """One line without control characters: they cannot be drawn, and XML forbids them."""
     spaced = " ".join(text.split())

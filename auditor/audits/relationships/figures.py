@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from auditor.audits.relationships.result import PairResult, RelationResult, RelationshipsResult
 from auditor.drawing import EXPECTED, FAINT, FOUND, INK, SOFT, Drawing
-from auditor.wording import MINUS, counted, listing, number, shortened
+from auditor.wording import MINUS, clipped, counted, listing, number, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -362,7 +362,3 @@ def labelled_means(pair: PairResult, relation: RelationResult | None) -> tuple[L
 def leans(x: float, right: bool) -> bool:
     """Near the rim a label turns inwards, so that it stays in the figure."""
     return right if abs(x) < 0.55 else x < 0
-
-
-def clipped(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

@@ -1,0 +1,160 @@
+"""What features are called: by people, by the spec, or by the labels as a suggestion.
+
+A person's name wins over one from the spec or the feature table; without either, the report says
+`feature 17`. What the labels suggest is shown as a suggestion and never used as a name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from auditor.audits.failures.describe import display_names, relation_to
+from auditor.audits.failures.result import FeatureResult, SuggestionResult
+from auditor.wording import NO_BREAK, counted, interval, number, plain, sentence
+
+Kind = Literal["spurious", "causal", "unsure"]
+
+KINDS: dict[Kind, str] = {
+    "spurious": "it should not matter here",
+    "causal": "it should matter here",
+    "unsure": "whether it should matter is open",
+}
+"""What a person's judgement of a feature says."""
+
+
+@dataclass(frozen=True)
+class Human:
+    """What a person said about a feature.
+
+    Attributes:
+        name: What the feature shows; empty where only its kind was decided.
+        kind: Whether it should matter; None where that was not decided.
+        by: Who said so and when, empty where the file does not tell.
+        comment: Why.
+    """
+
+    name: str
+    kind: Kind | None
+    by: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What people called features.
+
+    Attributes:
+        key: What the features come from, as a review file names it; None where no digest is known.
+        people: Number of the feature -> what a person said about it.
+        findings: Finding id -> what the decision about it says of its feature.
+        elsewhere: Names in the review file that belong to other networks or layers.
+    """
+
+    key: str | None = None
+    people: Mapping[int, Human] = field(default_factory=dict)
+    findings: Mapping[str, Human] = field(default_factory=dict)
+    elsewhere: int = 0
+
+    def human(self, feature: int, ids: Sequence[str] = ()) -> Human | None:
+        """What a person said about a feature, in a decision about these findings or in general."""
+        own = (self.findings.get(finding) for finding in ids)
+        return next((said for said in own if said), self.people.get(feature))
+
+
+def claim_names(features: Sequence[FeatureResult], naming: Naming) -> dict[int, str]:
+    """Number -> name inside a sentence: a person's, else as the audit itself would say it."""
+    return display_names(features) | called(naming)
+
+
+def short_names(features: Sequence[FeatureResult], naming: Naming) -> dict[int, str]:
+    """Number -> name where there is little room, such as `smile` or `feature 17`."""
+    found = {f.index: plain(f.name) if f.name else numbered(f.index) for f in features}
+    return found | called(naming)
+
+
+def called(naming: Naming) -> dict[int, str]:
+    """Number -> a person's name for it."""
+    return {number: plain(said.name) for number, said in naming.people.items() if said.name}
+
+
+def numbered(feature: int) -> str:
+    """`feature 17`, never torn apart."""
+    return f"feature{NO_BREAK}{feature}"
+
+
+def suggestion_words(suggestion: SuggestionResult) -> str:
+    """`It goes with smiling, AUC 0.93 (0.91 to 0.95): a suggestion from the labels, …`"""
+    around = interval(suggestion.auc)
+    auc = number(suggestion.auc.value) + (f" ({around})" if around else "")
+    return f"it {relation_to(suggestion)}, AUC {auc}: a suggestion from the labels, not a person's judgement"
+
+
+def feature_words(feature: FeatureResult | None, said: Human | None) -> tuple[str, ...]:
+    """Who calls the feature what, and what the labels suggest; for a heading `The feature`."""
+    if feature is None:
+        return ()
+    found = []
+    here = numbered(feature.index).capitalize()
+    if said and said.name:
+        by = f" ({plain(said.by)})" if said.by else ""
+        found.append(f"{here} is called “{plain(said.name)}” by a person{by}.")
+    elif feature.name:
+        found.append(f"{here} is called “{plain(feature.name)}” by its source.")
+    else:
+        found.append(f"Nobody has named {numbered(feature.index)} yet.")
+    if said and said.kind:
+        found.append(f"Their judgement: {KINDS[said.kind]} ({said.kind}).")
+    elif not said or not said.kind:
+        found.append("Nobody has judged yet whether it should matter.")
+    if said and said.comment:
+        found.append(sentence(plain(said.comment)))
+    if feature.suggestion and feature.suggestion.auc.value is not None:
+        found.append(sentence(suggestion_words(feature.suggestion)))
+    found.append(
+        f"Most pictures lie between {number(feature.low)} (low) and {number(feature.high)} (high)."
+    )
+    return tuple(found)
+
+
+def snippet(naming: Naming, numbers: Sequence[int], suggested: Mapping[int, str]) -> str:
+    """Lines for the review file, ready to be copied; empty where no digest is known.
+
+    Args:
+        naming: Names so far.
+        numbers: Features to write lines for.
+        suggested: Number -> a name to start from.
+    """
+    if naming.key is None or not numbers:
+        return ""
+    lines = ["features:", f"  {quoted(naming.key)}:"]
+    for feature in numbers:
+        said = naming.people.get(feature)
+        name = (said.name if said else "") or suggested.get(feature, "")
+        lines += [
+            f"    {quoted(str(feature))}:",
+            f"      name: {quoted(plain(name) or '…')}",
+            f"      kind: {(said.kind if said else None) or 'unsure'}"
+            "          # spurious | causal | unsure",
+            f"      reviewer: {quoted('…')}",
+        ]
+    return "\n".join(lines)
+
+
+def quoted(text: str) -> str:
+    """A YAML scalar: JSON strings are YAML, whatever they contain."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def elsewhere_words(naming: Naming) -> str:
+    """Names for other networks are told, and not applied."""
+    if not naming.elsewhere:
+        return ""
+    are = "is" if naming.elsewhere == 1 else "are"
+    return (
+        f"The review file also holds {counted(naming.elsewhere, 'name')} of features that "
+        f"{are} not shown here: given for another network or another layer, where the same number "
+        "is another feature."
+    )
