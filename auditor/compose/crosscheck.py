@@ -9,20 +9,27 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import assert_never
 
-from auditor.catalog import AuditSpec
+from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.relationships.spec import RelationshipsSpec
+from auditor.catalog import AnyAudit, AuditSpec, network_of
+from auditor.compose import failures
+from auditor.compose.names import unknown
 from auditor.compose.place import Path, Places
 from auditor.errors import Problem
-from auditor.near import suggest
+from auditor.needs import NetworkRole
 from auditor.spec.dataset import (
     ImageFolderDataset,
     ManifestDataset,
     PortraitsDataset,
     TorchvisionDataset,
 )
-from auditor.spec.model import BuiltinModel, TorchvisionModel, TrainedModel
+from auditor.spec.extractor import FeaturesExtractor, TrainedExtractor
+from auditor.spec.model import BuiltinModel, PredictionsModel, TorchvisionModel, TrainedModel
 from auditor.spec.portraits import ATTRIBUTES, check_disjoint
 
 Check = Callable[[AuditSpec, Places], Iterator[Problem]]
+
+ROLES: tuple[NetworkRole, ...] = ("model", "extractor")
 
 
 def check(spec: AuditSpec, places: Places) -> list[Problem]:
@@ -34,8 +41,11 @@ def warnings(spec: AuditSpec) -> Iterator[str]:
     """What is valid and yet probably not meant."""
     if not spec.audits:
         yield "the spec has no audits: its run will measure nothing and end inconclusive (exit 4)"
-    elif not any(rule is not None for rule in spec.rules.values()):
+    relationships = any(isinstance(audit, RelationshipsSpec) for audit in spec.audits.values())
+    if relationships and not any(rule is not None for rule in spec.rules.values()):
         yield "the spec has no rules: relationships are mined, but none is held against a rule"
+    if spec.audits and spec.extractor is not None and not failures.failure_audits(spec):
+        yield "the spec has an extractor, but no audit uses its features"
 
 
 def label_sources(spec: AuditSpec, places: Places) -> Iterator[Problem]:
@@ -98,9 +108,37 @@ def shared_outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
             yield places.problem(path, message, hint=hint)
 
 
-def num_outputs(spec: AuditSpec) -> int | None:
-    """Number of outputs of the model, where the spec says it."""
-    model = spec.model
+def class_outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """A network whose failures are wrong classes has one output per class."""
+    classes = spec.dataset.classes
+    for role in failures.inspected(spec):
+        network, size = network_of(spec, role), num_outputs(spec, role)
+        if network is None or classes is None or size is None or size == len(classes):
+            continue
+        if not isinstance(network, PredictionsModel) and network.head == "multi_class":
+            message = f"the {role} has {size} outputs, but the dataset has {len(classes)} classes"
+            hint = "list one class per output, in output order, under `dataset.classes`"
+            yield places.problem((role,), message, hint=hint, key=True)
+
+
+def extractor_outputs(spec: AuditSpec, places: Places) -> Iterator[Problem]:
+    """An extractor that is inspected like the model scores attributes by the same outputs."""
+    size, classes = num_outputs(spec, "extractor"), spec.dataset.classes or ()
+    if size is None or "extractor" not in failures.inspected(spec):
+        return
+    for name, attribute in spec.attributes.items():
+        output = attribute.output
+        index = classes.index(output) if output in classes else output
+        if isinstance(index, int) and index >= size:
+            message = f"the extractor has no output {index} for attribute `{name}`{choices(size)}"
+            hint = "inspect the model alone, or take an extractor with the model's outputs"
+            yield places.problem(("extractor",), message, hint=hint, key=True)
+            return
+
+
+def num_outputs(spec: AuditSpec, role: NetworkRole = "model") -> int | None:
+    """Number of outputs of a network, where the spec says it."""
+    model = network_of(spec, role)
     if isinstance(model, BuiltinModel | TorchvisionModel):
         return model.num_outputs
     if not isinstance(model, TrainedModel):
@@ -114,16 +152,21 @@ def num_outputs(spec: AuditSpec) -> int | None:
 
 def training(spec: AuditSpec, places: Places) -> Iterator[Problem]:
     """What is fitted alone is named, and can be fitted as the recipe says."""
-    model = spec.model
-    if not isinstance(model, TrainedModel) or not model.freeze_backbone:
-        return
-    if model.replace_head is None:
-        message = "a frozen backbone leaves nothing to fit without `replace_head`"
-        hint = "name the last linear layer under `model.replace_head`"
-        yield places.problem(("model", "freeze_backbone"), message, hint=hint)
-    if model.recipe.augment:
-        message = "images are not augmented for a frozen backbone: its features are computed once"
-        yield places.problem(("model", "recipe", "augment"), message)
+    for role in ROLES:
+        model = network_of(spec, role)
+        if not isinstance(model, TrainedModel) or not model.freeze_backbone:
+            continue
+        if model.replace_head is None:
+            message = "a frozen backbone leaves nothing to fit without `replace_head`"
+            hint = f"name the last linear layer under `{role}.replace_head`"
+            yield places.problem((role, "freeze_backbone"), message, hint=hint)
+        once = "for a frozen backbone: its features are computed once"
+        if model.recipe.augment:
+            message = f"images are not augmented {once}"
+            yield places.problem((role, "recipe", "augment"), message)
+        if model.recipe.adversary is not None:
+            message = f"images are not perturbed {once}"
+            yield places.problem((role, "recipe", "adversary"), message, key=True)
 
 
 def splits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
@@ -133,13 +176,32 @@ def splits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
         return
     named: list[tuple[Path, str | None]] = []
     for name, audit in spec.audits.items():
-        named += [(("audits", name, "split"), audit.split)]
-        named += [(("audits", name, "confirm"), audit.confirm)]
-    if isinstance(spec.model, TrainedModel):
-        named.append((("model", "split"), spec.model.split))
+        named += [(("audits", name, key), split) for key, split in read_splits(audit).items()]
+    for role in ROLES:
+        network = network_of(spec, role)
+        if isinstance(network, TrainedModel):
+            named.append(((role, "split"), network.split))
+        if isinstance(network, TrainedExtractor):
+            named.append(((role, "evaluate"), network.evaluate))
     for path, split in named:
         if split is not None and split not in known:
             yield unknown(places, path, "split", split, known)
+    if isinstance(spec.extractor, FeaturesExtractor):
+        for split in spec.extractor.files:
+            if split not in known:
+                where: Path = ("extractor", "files", split)
+                yield unknown(places, where, "split", split, known, key=True)
+
+
+def read_splits(audit: AnyAudit) -> dict[str, str | None]:
+    """Key of an audit's spec -> split that it names."""
+    match audit:
+        case RelationshipsSpec():
+            return {"split": audit.split, "confirm": audit.confirm}
+        case FailuresSpec():
+            return {"split": audit.split}
+        case _:
+            assert_never(audit)
 
 
 def known_splits(spec: AuditSpec) -> Sequence[str] | None:
@@ -180,8 +242,10 @@ def portraits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
 
 
 def audits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
-    """Each audit compares attributes that exist."""
+    """Each audit of relationships compares attributes that exist."""
     for name, audit in spec.audits.items():
+        if not isinstance(audit, RelationshipsSpec):
+            continue
         path: Path = ("audits", name)
         chosen = spec.attributes if audit.attributes is None else dict.fromkeys(audit.attributes)
         for index, attribute in enumerate(audit.attributes or ()):
@@ -205,15 +269,6 @@ def policy(spec: AuditSpec, places: Places) -> Iterator[Problem]:
             yield unknown(places, ("policy", "required", index), "audit", audit, spec.audits)
 
 
-def unknown(
-    places: Places, path: Path, noun: str, name: object, known: object, *, key: bool = False
-) -> Problem:
-    """A name that does not exist, with the nearest one that does."""
-    names = list(known) if isinstance(known, Sequence | dict) else []
-    hint = suggest(str(name), names, noun)
-    return places.problem(path, f"there is no {noun} `{name}`", hint=hint, key=key)
-
-
 CHECKS: tuple[Check, ...] = (
     label_sources,
     outputs,
@@ -222,5 +277,10 @@ CHECKS: tuple[Check, ...] = (
     splits,
     portraits,
     audits,
+    failures.extractors,
+    failures.heads,
+    failures.groups,
+    class_outputs,
+    extractor_outputs,
     policy,
 )

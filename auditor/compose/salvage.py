@@ -19,7 +19,7 @@ from auditor.compose.validation import validate
 NAMED = {"attributes", "relations"}
 """Sections whose entries rules name: without one of them, every rule about it would look wrong."""
 
-CHECKED = NAMED | {"audits", "dataset", "model"}
+CHECKED = NAMED | {"audits", "dataset", "extractor", "model"}
 """Sections that the other cross checks compare with each other."""
 
 

@@ -29,6 +29,7 @@ def file_schema() -> Schema:
     """The schema, as plain JSON."""
     generated: Schema = AuditSpec.model_json_schema()
     definitions = generated.pop("$defs")
+    describe(definitions, definitions)
     written = loosened(generated)
     properties = written["properties"]
     if not isinstance(definitions, dict) or not isinstance(properties, dict):
@@ -49,6 +50,21 @@ def file_schema() -> Schema:
             },
         },
     }
+
+
+def describe(schema: JsonValue, definitions: JsonValue) -> None:
+    """Give back the descriptions of properties that pydantic leaves to the model they refer to."""
+    if not isinstance(schema, dict) or not isinstance(definitions, dict):
+        return
+    for part in schema.values():
+        describe(part, definitions)
+    properties = schema.get("properties")
+    for part in properties.values() if isinstance(properties, dict) else ():
+        reference = part.get("$ref") if isinstance(part, dict) else None
+        if isinstance(part, dict) and isinstance(reference, str) and "description" not in part:
+            model = definitions[reference.rpartition("/")[2]]
+            if isinstance(model, dict) and "description" in model:
+                part["description"] = model["description"]
 
 
 def loosened(schema: Schema) -> Schema:

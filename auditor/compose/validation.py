@@ -27,10 +27,19 @@ def validate(plain: Mapping[str, JsonValue]) -> AuditSpec:
 def problems(error: ValidationError, places: Places) -> list[Problem]:
     """Every validation error with its place, one per value."""
     found: dict[Path, Problem] = {}
-    for details in error.errors(include_url=False):
+    every = error.errors(include_url=False)
+    for details in every:
+        if details["type"] == "too_short" and any(inside(other, details) for other in every):
+            continue  # pydantic counts only the items that are right
         here = spot(AuditSpec, details["loc"])
         found.setdefault(path_of(details, here), problem(details, here, places))
     return sorted(found.values(), key=order)
+
+
+def inside(details: ErrorDetails, outer: ErrorDetails) -> bool:
+    """Whether an error is about an item of the list that another one is about."""
+    length = len(outer["loc"])
+    return len(details["loc"]) > length and details["loc"][:length] == outer["loc"]
 
 
 def problem(details: ErrorDetails, here: Spot, places: Places) -> Problem:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.catalog import AuditSpec
+from auditor.audits.failures.spec import FailuresSpec
+from auditor.catalog import AuditSpec, network_of
 from auditor.errors import PlanError
+from auditor.inventory.features import FeatureTable
 from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
+from auditor.inventory.values import MAX_VALUES
 from auditor.near import suggest
-from auditor.needs import Fold
-from auditor.plan.expand import audit_needs
-from auditor.plan.facts import Facts
+from auditor.needs import Fold, Visit
+from auditor.plan.expand import all_needs, networks_of
+from auditor.plan.facts import ROLES, Facts
 from auditor.spec.attribute import AttributeSpec
+from auditor.spec.dataset import ManifestDataset
+from auditor.spec.extractor import FeaturesExtractor, TrainedExtractor
 from auditor.spec.model import PredictionsModel, TrainedModel
 
 
@@ -22,8 +27,9 @@ def check(facts: Facts) -> tuple[str, ...]:
     """What a reader of the plan should know of splits and label columns.
 
     Raises:
-        PlanError: when a split, column or class that the spec names does not exist, or an audit
-            needs a network and there is none. Every such problem is in the message.
+        PlanError: when a split, column or class that the spec names does not exist, features do
+            not fit the rows, or an audit needs a network and there is none. Every such problem is
+            in the message.
     """
     splits = used_splits(facts)
     problems = [
@@ -31,6 +37,9 @@ def check(facts: Facts) -> tuple[str, ...]:
         *missing_splits(splits, facts.dataset),
         *missing_columns(facts.spec, facts.dataset),
         *missing_classes(facts.spec, facts.dataset),
+        *unusable_features(facts),
+        *unusable_groups(facts),
+        *missing_labels(facts.spec, facts.dataset),
     ]
     if problems:
         raise PlanError("\n".join(problems))
@@ -44,23 +53,26 @@ def check(facts: Facts) -> tuple[str, ...]:
 def used_splits(facts: Facts) -> dict[str, str]:
     """Split -> who reads it, in the order of the spec."""
     found: dict[str, str] = {}
-    if isinstance(facts.spec.model, TrainedModel):
-        found[facts.spec.model.split] = "model.split"
-    for fold in folds(facts):
-        found.setdefault(fold.source.split, f"audits.{fold.audit}")
+    for role in ROLES:
+        network = network_of(facts.spec, role)
+        if isinstance(network, TrainedModel):
+            found.setdefault(network.split, f"{role}.split")
+        if isinstance(network, TrainedExtractor) and network.evaluate is not None:
+            found.setdefault(network.evaluate, f"{role}.evaluate")
+    for need in reading(facts):
+        found.setdefault(need.source.split, f"audits.{need.audit}")
     return found
 
 
-def folds(facts: Facts) -> Iterator[Fold]:
-    """Every fold that the audits of the spec ask for."""
-    for audit, spec in facts.spec.audits.items():
-        outputs = tuple(attribute.output for attribute in facts.contexts[audit].attributes)
-        yield from (need for need in audit_needs(audit, spec, outputs) if isinstance(need, Fold))
+def reading(facts: Facts) -> Iterator[Fold | Visit]:
+    """Every fold and visit that the audits of the spec ask for."""
+    yield from (need for need in all_needs(facts) if isinstance(need, Fold | Visit))
 
 
 def missing_network(facts: Facts) -> Iterator[str]:
     if isinstance(facts.spec.model, PredictionsModel):
-        for audit in dict.fromkeys(fold.audit for fold in folds(facts) if fold.outputs):
+        looking = [need.audit for need in reading(facts) if "model" in networks_of(need)]
+        for audit in dict.fromkeys(looking):
             yield (
                 f"audits.{audit} looks inside a network, but the model is a column of predictions. "
                 "Name a network under `model`, or remove the audit."
@@ -94,6 +106,80 @@ def missing_classes(spec: AuditSpec, dataset: DatasetInventory) -> Iterator[str]
             if dataset.classes is not None and each not in dataset.classes:
                 near = suggest(each, dataset.classes, "class", most=3)
                 yield f"attributes.{name}.classes holds {each!r}, which is no class; {near}"
+
+
+def unusable_features(facts: Facts) -> Iterator[str]:
+    """Features from a file belong to a split row by row, and names to features one by one."""
+    extractor = facts.spec.extractor
+    if not isinstance(extractor, FeaturesExtractor):
+        return
+    for split, table in facts.features.items():
+        yield from unfitting_table(split, table, extractor, facts.dataset)
+
+
+def unfitting_table(
+    split: str, table: FeatureTable, extractor: FeaturesExtractor, dataset: DatasetInventory
+) -> Iterator[str]:
+    """A file of features against its split and against the names in the spec."""
+    if split not in dataset.splits:
+        near = suggest(split, dataset.splits, "split", most=3)
+        yield f"extractor.files names the split {split!r}, which the dataset lacks; {near}"
+    elif table.num_rows != dataset.splits[split].num_rows:
+        yield (
+            f"extractor.files.{split} has {table.num_rows:,} rows, but the split {split!r} has "
+            f"{dataset.splits[split].num_rows:,}. Features need one row per image, in the order of "
+            "the dataset."
+        )
+    if extractor.names is not None and len(extractor.names) != table.num_features:
+        yield (
+            f"extractor.names has {len(extractor.names):,} names, but extractor.files.{split} has "
+            f"{table.num_features:,} features. Name each of them, in the order of the columns."
+        )
+
+
+def unusable_groups(facts: Facts) -> Iterator[str]:
+    """Columns by which images are grouped exist and have few values."""
+    for audit, spec in facts.spec.audits.items():
+        if isinstance(spec, FailuresSpec) and spec.split in facts.dataset.splits:
+            for index, column in enumerate(spec.columns):
+                where = f"audits.{audit}.columns.{index} is {column!r}"
+                yield from unusable_group(where, column, spec.split, facts.dataset)
+
+
+def unusable_group(where: str, column: str, split: str, dataset: DatasetInventory) -> Iterator[str]:
+    if column not in dataset.columns:
+        near = suggest(column, dataset.columns, "column", most=3)
+        yield f"{where}, which the dataset lacks; {near}"
+        return
+    stock = dataset.splits[split].columns.get(column)
+    if stock is None:
+        yield f"{where}, which the split {split!r} lacks."
+    elif stock.values is None:
+        yield (
+            f"{where}, which has {stock.num_distinct:,} different values in the split {split!r}; "
+            f"images are grouped by at most {MAX_VALUES}."
+        )
+    elif not stock.values:
+        yield f"{where}, which has no value in the split {split!r}."
+
+
+def missing_labels(spec: AuditSpec, dataset: DatasetInventory) -> Iterator[str]:
+    """What failures are counted from stands in the table: labels, and predictions if recorded."""
+    failures = [name for name, audit in spec.audits.items() if isinstance(audit, FailuresSpec)]
+    if not isinstance(spec.dataset, ManifestDataset) or not failures:
+        return
+    columns, wanted = spec.dataset.columns, []
+    if isinstance(spec.model, PredictionsModel):
+        wanted.append(("prediction", columns.prediction))
+    if isinstance(spec.model, PredictionsModel) or spec.model.head == "multi_class":
+        wanted.append(("label", columns.label))
+    for part, column in wanted:
+        if column not in dataset.columns:
+            near = suggest(column, dataset.columns, "column", most=3)
+            yield (
+                f"audits.{failures[0]} needs the {part} of every image, and the table has no "
+                f"column {column!r}; {near}. Name it under `dataset.columns.{part}`."
+            )
 
 
 def split_warnings(name: str, split: SplitInventory, spec: AuditSpec) -> Iterator[str]:

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from auditor.plan.steps import Plan, Scan, Solve, Step, Train
+from auditor.plan.steps import Plan, Scan, Solve, Step, Train, Visit
+
+NEWCOMERS = ("model", "extractor", "features")
+"""Ingredients that a scan has only since one of its folds uses them."""
 
 
 def counterpart(step: Step, plan: Plan | None) -> Step | None:
@@ -24,6 +27,8 @@ def overlap(step: Step, other: Step) -> int:
         case Train(), Train():
             return int(step.network == other.network)
         case Solve(), Solve():
+            return int((step.audit, step.name) == (other.audit, other.name))
+        case Visit(), Visit():
             return int((step.audit, step.name) == (other.audit, other.name))
         case Scan(), Scan() if step.source.split == other.source.split:
             ours = {(fold.audit, fold.name) for fold in step.folds}
@@ -47,7 +52,8 @@ def differences(
         new, old = now.get(name), before.get(name)
         if new == old:
             continue
-        if name.startswith("fold ") and (new is None or old is None):
+        own = name.startswith("fold ") or name in NEWCOMERS
+        if own and not path and (new is None or old is None):
             yield f"{'no more' if new is None else 'new'} {name}"
         elif isinstance(new, dict) and isinstance(old, dict):
             part = name.removeprefix("fold ").partition("/")[0]

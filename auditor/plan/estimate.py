@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import assert_never
 
+from auditor.catalog import network_of
 from auditor.needs import Fold
 from auditor.plan.compare import changed_ingredients, counterpart
 from auditor.plan.facts import Facts
 from auditor.plan.history import History, Probe
 from auditor.plan.identity import fold_key, fold_name, probe_key
-from auditor.plan.steps import CacheState, Cost, Plan, Quantity, Scan, Shard, Solve, Step, Train
+from auditor.plan.steps import (
+    CacheState,
+    Cost,
+    Plan,
+    Quantity,
+    Scan,
+    Shard,
+    Solve,
+    Step,
+    Train,
+    Visit,
+)
 from auditor.spec.model import TrainedModel
 
 NOTHING = Quantity(value=0)
 NOT_PROBED = "nothing has been measured yet; `auditor plan --probe` does"
+CHOSEN_LATER = "it depends on the images that the audit chooses"
 
 
 def estimate(plan: Plan, facts: Facts) -> Plan:
@@ -34,36 +48,59 @@ def cost(step: Step, facts: Facts) -> Cost:
         return Cost(images=0, bytes=NOTHING, flops=NOTHING, memory=NOTHING)
     images = images_of(step, facts)
     probe, reason = probe_of(step, facts.history)
-    split = step.split if isinstance(step, Train) else step.source.split
     return Cost(
         images=images,
-        bytes=bytes_of(images, split, facts),
-        flops=Quantity(value=probe.flops_per_image * images)
+        bytes=bytes_of(step, images, facts),
+        flops=Quantity(value=probe.flops_per_image * images * passes_of(step))
         if probe is not None
         else Quantity(value=None, reason=reason),
         memory=memory_of(step, probe) if probe is not None else Quantity(value=None, reason=reason),
     )
 
 
-def images_of(step: Train | Scan, facts: Facts) -> int:
-    """Images that go through the step, at most; training sees each image once per epoch."""
-    model = facts.spec.model
-    if isinstance(step, Scan):
-        return step.num_rows
-    epochs = model.recipe.epochs if isinstance(model, TrainedModel) else 1
-    return facts.dataset.splits[step.split].num_rows * epochs
+def images_of(step: Train | Scan | Visit, facts: Facts) -> int:
+    """Images that are decoded, at most; training sees each image once per epoch."""
+    match step:
+        case Train():
+            network = network_of(facts.spec, step.network)
+            epochs = network.recipe.epochs if isinstance(network, TrainedModel) else 1
+            return facts.dataset.splits[step.split].num_rows * epochs
+        case Scan():
+            return max((rows_looked_at(fold, step) for fold in step.folds), default=0)
+        case Visit():
+            return step.max_rows
+        case _:
+            assert_never(step)
 
 
-def bytes_of(images: int, split: str, facts: Facts) -> Quantity:
-    """Bytes of that many images of average size."""
-    stock = facts.dataset.splits[split]
-    if stock.num_bytes is None:
+def rows_looked_at(fold: Fold, step: Scan) -> int:
+    """Rows whose images a fold looks at: none where labels or features from a file are enough."""
+    if all(output.from_file for output in fold.outputs):
+        return 0
+    return step.num_rows if fold.max_rows is None else min(fold.max_rows, step.num_rows)
+
+
+def passes_of(step: Step) -> int:
+    """Passes per image of a batch: an adversary takes one more for each of its steps."""
+    adversary = step.adversary if isinstance(step, Train) else None
+    return 1 if adversary is None else 1 + adversary.num_steps
+
+
+def bytes_of(step: Train | Scan | Visit, images: int, facts: Facts) -> Quantity:
+    """Bytes of that many images of average size, and of the features that come from a file."""
+    split = step.split if isinstance(step, Train) else step.source.split
+    stock, table = facts.dataset.splits[split], facts.features.get(split)
+    if stock.num_bytes is None and images:
         return Quantity(value=None, reason=f"the size of the images of {split} is not known")
-    return Quantity(value=round(stock.num_bytes * images / max(stock.num_rows, 1)))
+    decoded = round((stock.num_bytes or 0) * images / max(stock.num_rows, 1))
+    filed = isinstance(step, Scan) and any(output.from_file for output in step.outputs)
+    return Quantity(value=decoded + (table.num_bytes if filed and table is not None else 0))
 
 
 def probe_of(step: Step, history: History | None) -> tuple[Probe | None, str]:
     """What was measured for a step, or why nothing was."""
+    if isinstance(step, Visit) and step.network is not None:
+        return None, CHOSEN_LATER
     key = probe_key(step)
     if key is None:
         return Probe(device="none", flops_per_image=0, memory_bytes={}), ""
@@ -135,5 +172,9 @@ def unchanged_reason(step: Step) -> str:
             return "the last run fitted the same network, but the cache folder does not hold it"
         case Scan():
             return "the last run read the same and is finished; a new run reads again"
+        case Visit():
+            return "the last run looked at the same and is finished; a new run looks again"
         case Solve():
             return "the last run solved the same; solving again takes no data pass"
+        case _:
+            assert_never(step)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
-from auditor.needs import Fold, Output, Source
-from auditor.plan.steps import CacheState, Cost, Plan, Quantity, Scan, Solve, Step, Train
+from auditor.needs import Fold, NetworkRole, Output, Source
+from auditor.plan.steps import CacheState, Cost, Plan, Quantity, Scan, Solve, Step, Train, Visit
+from auditor.spec.model import AdversarySpec
 
 LABEL_WIDTH = 10
 UNITS = ("", "K", "M", "G", "T", "P", "E")
@@ -62,23 +64,60 @@ def title(step: Step) -> str:
             return f"train  {step.network} on {step.split}"
         case Scan():
             return f"scan   {source_text(step.source)}"
+        case Visit():
+            return f"visit  {step.audit}/{step.name} on {source_text(step.source)}"
         case Solve():
             return f"solve  {step.audit}/{step.name}"
+        case _:
+            assert_never(step)
 
 
 def details(step: Step) -> list[tuple[str, str]]:
     """What a step does, as labelled lines."""
     match step:
         case Train():
-            return []
+            return training_rows(step)
         case Scan():
             return [
                 ("rows", rows_text(step)),
                 ("computes", " · ".join(output_text(output) for output in step.outputs)),
                 *fold_rows(step),
             ]
+        case Visit():
+            return [("rows", chosen_text(step)), ("looks at", looked_at_text(step))]
         case Solve():
             return [("from", ", ".join(f"{step.audit}/{name}" for name in step.inputs))]
+        case _:
+            assert_never(step)
+
+
+def training_rows(step: Train) -> list[tuple[str, str]]:
+    """What moves the images while the network is fitted, and what is measured afterwards."""
+    rows = []
+    if step.adversary is not None:
+        rows.append(("against", adversary_text(step.adversary)))
+    if step.evaluate is not None:
+        kinds = "clean accuracy" if step.adversary is None else "clean and robust accuracy"
+        rows.append(("measures", f"{kinds} on {step.evaluate}"))
+    return rows
+
+
+def adversary_text(adversary: AdversarySpec) -> str:
+    """Which changes of an image the network is fitted against."""
+    steps = counted(adversary.num_steps, "step")
+    return f"{adversary.norm} perturbations up to {adversary.eps:g}, {steps} per batch"
+
+
+def chosen_text(step: Visit) -> str:
+    """How many images somebody chooses, and who."""
+    return f"up to {counted(step.max_rows, 'image')} chosen by {step.audit}/{step.after[0]}"
+
+
+def looked_at_text(step: Visit) -> str:
+    """Layers and their network; nothing where pictures alone are wanted."""
+    if step.network is None:
+        return "pictures alone, without a network"
+    return f"{', '.join(dict.fromkeys(step.layers)) or 'logits'} of the {step.network}"
 
 
 def rows_text(step: Scan) -> str:
@@ -124,19 +163,32 @@ def source_text(source: Source) -> str:
 
 
 def output_text(output: Output) -> str:
-    """An output as a function call."""
+    """An output as a function call, with its network where that is not the model."""
+    if output.from_file:
+        return "features from a file"
+    owner = of_network(output.network)
     match output.kind:
         case "logits":
-            return "logits"
+            return f"{owner}logits"
         case "activation":
-            return f"activation({output.layer})"
+            return f"{owner}activation({output.layer})"
         case "jacobian":
-            return f"jacobian({output.layer}, {counted(len(output.outputs), 'output')})"
+            return f"{owner}jacobian({output.layer}, {counted(len(output.outputs), 'output')})"
+        case "features":
+            return f"{owner}features({output.layer}, {output.pool})"
+        case _:
+            assert_never(output.kind)
+
+
+def of_network(network: NetworkRole) -> str:
+    """What stands before an output of a network; the model is understood."""
+    return "" if network == "model" else f"{network}."
 
 
 def cost_rows(step: Step, cost: Cost) -> list[tuple[str, str]]:
     """Images and bytes, then operations and memory, or why they are not known."""
-    most = " at most" if isinstance(step, Scan) and may_stop_early(step) else ""
+    stops = isinstance(step, Visit) or (isinstance(step, Scan) and may_stop_early(step))
+    most = " at most" if stops else ""
     reading = f"{counted(cost.images, 'image')}{most} · {quantity(cost.bytes, 'B', 'bytes')}"
     if cost.flops.value is None and cost.flops.reason == cost.memory.reason:
         computing = f"FLOPs and memory unknown: {cost.flops.reason}"
@@ -150,7 +202,7 @@ def cost_rows(step: Step, cost: Cost) -> list[tuple[str, str]]:
 def may_stop_early(step: Scan) -> bool:
     """Whether only folds that may stop need the images up to the last row."""
     return any(fold.sequential for fold in step.folds) and not any(
-        fold.outputs
+        any(not output.from_file for output in fold.outputs)
         and not fold.sequential
         and (fold.max_rows is None or fold.max_rows >= step.num_rows)
         for fold in step.folds

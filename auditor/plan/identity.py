@@ -7,22 +7,19 @@ was trained) moves logits in their last digits: it is part of a state's key, not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from auditor.needs import Fold
+from auditor.needs import Fold, Output
 from auditor.plan.steps import PlanModel, Scan, Step, Train
 from auditor.results.base import digest_of
 
 DIGITS = 16
 """Length of an id: 64 bits, in hexadecimal digits."""
 
-SOURCE_PARTS = ("package", "data", "rows", "preprocess")
-"""Ingredients of a scan that every batch depends on."""
-
-NETWORK_PARTS = ("network", "numerics")
-"""Ingredients of a scan that only outputs of a network depend on."""
+SOURCE_PARTS = ("package", "data", "rows")
+"""Ingredients of a scan that every batch depends on; how a network wants its images is not one."""
 
 
 class Settled(PlanModel):
@@ -55,13 +52,24 @@ def fold_part(fold: Fold) -> str:
     return f"fold {fold_name(fold)}"
 
 
+def output_parts(outputs: Sequence[Output]) -> tuple[str, ...]:
+    """Ingredients of a scan that some outputs depend on: those of the networks they come from."""
+    roles = dict.fromkeys(output.network for output in outputs if not output.from_file)
+    return (
+        *roles,
+        *(("numerics",) if roles else ()),
+        *(("features",) if any(output.from_file for output in outputs) else ()),
+    )
+
+
 def fold_ingredients(step: Scan, fold: Fold) -> dict[str, JsonValue]:
     """Everything that decides a fold's states but what a run settles.
 
-    Other folds of the same scan are not part of it: adding an audit keeps old states valid.
+    Other folds of the same scan are not part of it, nor are networks that the fold does not use:
+    adding an audit or an extractor keeps old states valid.
     """
-    parts = (*SOURCE_PARTS, *(NETWORK_PARTS if fold.outputs else ()))
-    return {part: step.ingredients[part] for part in (*parts, fold_part(fold))}
+    parts = (*SOURCE_PARTS, *output_parts(fold.outputs), fold_part(fold))
+    return {part: step.ingredients[part] for part in parts}
 
 
 def fold_key(step: Scan, fold: Fold, settled: Settled) -> str:
@@ -70,22 +78,34 @@ def fold_key(step: Scan, fold: Fold, settled: Settled) -> str:
     Raises:
         KeyError: when the run has not settled on a batch size for this scan.
     """
+    used = {output.network for output in fold.outputs if not output.from_file}
+    trained: dict[str, JsonValue] = {
+        # A fold that starts from a solve may depend on any network through it.
+        role: digest
+        for role, digest in settled.trained.items()
+        if role in used or fold.after
+    }
     in_force: dict[str, JsonValue] = {
         "device_kind": settled.device.partition(":")[0],
         "precision": settled.precision,
         "num_threads": settled.num_threads,
         "batch_size": settled.batch_sizes[step.id],
-        "trained": dict(settled.trained),
+        "trained": trained,
     }
     return content_id({**fold_ingredients(step, fold), "settled": in_force})
 
 
 def probe_key(step: Step) -> str | None:
-    """The name of a step's probe; None where there is no network to probe."""
+    """The name of a step's probe; None where there is no network to probe, or no knowing its work.
+
+    What a visit does with its images is the audit's business.
+    """
     if isinstance(step, Train):
         return step.id
-    if not isinstance(step, Scan) or not step.outputs:
+    outputs = step.outputs if isinstance(step, Scan) else ()
+    computed = [output for output in outputs if not output.from_file]
+    if not computed:
         return None
-    parts = ("package", "data", "preprocess", *NETWORK_PARTS)
-    outputs: list[JsonValue] = [output.model_dump(mode="json") for output in step.outputs]
-    return content_id({**{part: step.ingredients[part] for part in parts}, "outputs": outputs})
+    parts = ("package", "data", *output_parts(computed))
+    wanted: list[JsonValue] = [output.model_dump(mode="json") for output in computed]
+    return content_id({**{part: step.ingredients[part] for part in parts}, "outputs": wanted})

@@ -6,19 +6,20 @@ up in the output, which is the result of an audit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from pydantic import JsonValue
 
-from auditor.catalog import AuditSpec
-from auditor.context import Context
-from auditor.needs import Source
+from auditor.catalog import AuditSpec, network_of
+from auditor.context import Context, Extractor
+from auditor.needs import NetworkRole, Output, Source, Visit
 from auditor.plan.facts import Facts
+from auditor.spec.extractor import TrainedExtractor
 from auditor.spec.model import (
     Architecture,
     BuiltinModel,
     ExportedModel,
-    ModelSpec,
     PredictionsModel,
     PythonModel,
     TorchScriptModel,
@@ -31,11 +32,14 @@ TRAINING_VERSION = 1
 
 Ingredients = dict[str, JsonValue]
 
+Trained = Mapping[NetworkRole, str]
+"""Role of each network that the plan fits -> name of what decides its weights."""
+
 
 def scan_ingredients(
-    source: Source, uses_network: bool, trained: str | None, facts: Facts
+    source: Source, outputs: Sequence[Output], trained: Trained, facts: Facts
 ) -> Ingredients:
-    """What every fold over a source depends on."""
+    """What every fold over a source depends on, and what those with these outputs do beside."""
     engine = facts.spec.engine
     found: Ingredients = {
         "package": facts.package,
@@ -45,30 +49,69 @@ def scan_ingredients(
             "seed": engine.seed,
             "shard_size": engine.shard_size,
         },
-        "preprocess": preprocess_ingredients(facts.spec.model),
     }
-    if uses_network:
-        found["network"] = network_ingredients(facts.spec.model, trained, facts)
-        found["numerics"] = engine.model_dump(
+    if any(output.from_file for output in outputs):
+        found["features"] = facts.features[source.split].digest
+    roles = dict.fromkeys(output.network for output in outputs if not output.from_file)
+    return found | network_parts(tuple(roles), trained, facts)
+
+
+def network_parts(roles: Sequence[NetworkRole], trained: Trained, facts: Facts) -> Ingredients:
+    """What anything computed with these networks depends on: one ingredient per role."""
+    found: Ingredients = {
+        role: {
+            "preprocess": preprocess_ingredients(facts.spec, role),
+            **network_ingredients(role, trained, facts),
+        }
+        for role in roles
+    }
+    if roles:
+        found["numerics"] = facts.spec.engine.model_dump(
             mode="json", include={"precision", "channels_last", "compile"}
         )
     return found
 
 
-def train_ingredients(model: TrainedModel, facts: Facts) -> Ingredients:
+def visit_ingredients(visit: Visit, trained: Trained, facts: Facts) -> Ingredients:
+    """What the pictures of a visit depend on, beside the solve that chose them."""
+    return {
+        "package": facts.package,
+        "data": data_ingredients(visit.source.split, facts),
+        "source": visit.source.model_dump(mode="json"),
+        **network_parts((visit.network,) if visit.network else (), trained, facts),
+        "layers": list(visit.layers),
+        "params": visit.params,
+        "context": numeric_context(facts.contexts[visit.audit], facts.spec),
+        "max_rows": visit.max_rows,
+        "visit": visit.name,
+    }
+
+
+def train_ingredients(model: TrainedModel, role: NetworkRole, facts: Facts) -> Ingredients:
     """What a fitted network depends on, beside the kind of device."""
     return {
         "package": facts.package,
         "version": TRAINING_VERSION,
         "data": data_ingredients(model.split, facts),
         "split": model.split,
-        "preprocess": preprocess_ingredients(model),
-        "network": architecture_ingredients(model.network, facts),
+        "preprocess": preprocess_ingredients(facts.spec, role),
+        "network": architecture_ingredients(model.network, role, facts),
         "replace_head": model.replace_head,
         "freeze_backbone": model.freeze_backbone,
         "recipe": model.recipe.model_dump(mode="json"),
         "targets": targets(model, facts.spec),
     }
+
+
+def evaluation_ingredients(model: TrainedModel, facts: Facts) -> Ingredients:
+    """What the accuracies that are measured after fitting depend on, beside the weights."""
+    split = evaluated_split(model)
+    return {} if split is None else {"evaluated": [split, data_ingredients(split, facts)]}
+
+
+def evaluated_split(model: TrainedModel) -> str | None:
+    """Split on which a fitted network's accuracy is measured; only extractors name one."""
+    return model.evaluate if isinstance(model, TrainedExtractor) else None
 
 
 def targets(model: TrainedModel, spec: AuditSpec) -> JsonValue:
@@ -91,40 +134,43 @@ def data_ingredients(split: str, facts: Facts) -> JsonValue:
     return {"digest": facts.dataset.splits[split].digest, **reading}
 
 
-def preprocess_ingredients(model: ModelSpec) -> JsonValue:
+def preprocess_ingredients(spec: AuditSpec, role: NetworkRole) -> JsonValue:
     """How an image becomes the network's input."""
-    if isinstance(model, PredictionsModel):
+    network = network_of(spec, role)
+    if network is None or isinstance(network, PredictionsModel):
         return None
-    return model.preprocess.model_dump(mode="json")
+    return network.preprocess.model_dump(mode="json")
 
 
-def network_ingredients(model: ModelSpec, trained: str | None, facts: Facts) -> JsonValue:
+def network_ingredients(role: NetworkRole, trained: Trained, facts: Facts) -> Ingredients:
     """What maps the input to the outputs: architecture and weights."""
-    match model:
+    network, weights = network_of(facts.spec, role), weights_digest(role, facts)
+    match network:
         case BuiltinModel() | TorchvisionModel():
-            return architecture_ingredients(model, facts)
+            return architecture_ingredients(network, role, facts)
         case PythonModel():
-            code = weights_digest(facts)
-            return {"source": model.source, "function": model.function, "weights": code}
+            return {"source": network.source, "function": network.function, "weights": weights}
         case TorchScriptModel() | ExportedModel():
-            return {"source": model.source, "weights": weights_digest(facts)}
+            return {"source": network.source, "weights": weights}
         case TrainedModel():
-            return {"source": model.source, "weights": trained}
-        case PredictionsModel():
-            return None
+            return {"source": network.source, "weights": trained[role]}
+        case PredictionsModel() | None:
+            return {}
         case _:
-            assert_never(model)
+            assert_never(network)
 
 
-def architecture_ingredients(network: Architecture, facts: Facts) -> JsonValue:
+def architecture_ingredients(network: Architecture, role: NetworkRole, facts: Facts) -> Ingredients:
     """Which network, and the weights that it starts from."""
     kept = {"source", "name", "num_outputs"}
-    return {**network.model_dump(mode="json", include=kept), "weights": weights_digest(facts)}
+    digest = weights_digest(role, facts)
+    return {**network.model_dump(mode="json", include=kept), "weights": digest}
 
 
-def weights_digest(facts: Facts) -> str | None:
-    """Digest of the one file of the model, where it has one."""
-    return facts.weights.digest if facts.weights is not None else None
+def weights_digest(role: NetworkRole, facts: Facts) -> str | None:
+    """Digest of the one file of a network, where it has one."""
+    weights = facts.weights[role]
+    return weights.digest if weights is not None else None
 
 
 def numeric_context(context: Context, spec: AuditSpec) -> JsonValue:
@@ -142,7 +188,24 @@ def numeric_context(context: Context, spec: AuditSpec) -> JsonValue:
         "relations": [[each.name, each.mean, each.sd] for each in context.relations],
         "head": context.head,
         "seed": context.seed,
+        "classes": list(context.classes) if context.classes is not None else None,
+        "columns": {name: list(values) for name, values in context.columns.items()},
+        "extractor": numeric_extractor(context.extractor),
+        "is_network": context.is_network,
     }
+
+
+def numeric_extractor(extractor: Extractor | None) -> JsonValue:
+    """Where features come from, as far as it can move a number."""
+    if extractor is None:
+        return None
+    return [
+        extractor.network,
+        extractor.layer,
+        extractor.pool,
+        extractor.heatmap_layer,
+        extractor.classifies,
+    ]
 
 
 def worded_context(context: Context) -> JsonValue:
@@ -150,8 +213,11 @@ def worded_context(context: Context) -> JsonValue:
 
     Left out: where a rule is written. A comment above it would change that.
     """
+    extractor = context.extractor
     return {
         "titles": [attribute.title for attribute in context.attributes],
         "rules": [[rule.id, rule.severity, rule.why] for rule in context.rules],
         "relations": [each.title for each in context.relations],
+        "model": context.model_title,
+        "extractor": [extractor.title, list(extractor.names or ())] if extractor else None,
     }

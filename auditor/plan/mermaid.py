@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
-from auditor.plan.explain import counted, title
-from auditor.plan.steps import Plan, Scan, Step, Train
+from auditor.plan.explain import chosen_text, counted, title
+from auditor.plan.steps import Plan, Scan, Solve, Step, Train, Visit
 
 
 def to_mermaid(plan: Plan) -> str:
@@ -17,14 +18,24 @@ def to_mermaid(plan: Plan) -> str:
 
 
 def node(step: Step, number: int) -> str:
-    """A step: rounded where a network is fitted, a box where data is read, a hexagon to solve."""
+    """A step: rounded where a network is fitted, a box where data is read, slanted where a few
+    rows are looked at again, a hexagon to solve.
+    """
     words = " ".join(title(step).split())
-    if isinstance(step, Scan):
-        folds = ", ".join(f"{fold.audit}/{fold.name}" for fold in step.folds)
-        shards = f" in {counted(len(step.shards), 'shard')}" if step.shards else ""
-        text = f"{words}<br/>{counted(step.num_rows, 'row')}{shards}<br/>{folds}"
-        return f's{number}["{text}"]'
-    return f's{number}("{words}")' if isinstance(step, Train) else f's{number}{{{{"{words}"}}}}'
+    match step:
+        case Train():
+            return f's{number}("{words}")'
+        case Scan():
+            folds = ", ".join(f"{fold.audit}/{fold.name}" for fold in step.folds)
+            shards = f" in {counted(len(step.shards), 'shard')}" if step.shards else ""
+            text = f"{words}<br/>{counted(step.num_rows, 'row')}{shards}<br/>{folds}"
+            return f's{number}["{text}"]'
+        case Visit():
+            return f's{number}[/"{words}<br/>{chosen_text(step)}"/]'
+        case Solve():
+            return f's{number}{{{{"{words}"}}}}'
+        case _:
+            assert_never(step)
 
 
 def arrows(step: Step, number: dict[str, int]) -> Iterator[str]:

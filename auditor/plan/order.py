@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import assert_never
+
+from auditor.needs import NetworkRole
 from auditor.plan.facts import Facts
-from auditor.plan.steps import Plan, Scan, Solve, Step, Train
+from auditor.plan.steps import Plan, Scan, Solve, Step, Train, Visit
 
 
 def order(plan: Plan, _facts: Facts) -> Plan:
@@ -27,29 +31,39 @@ def dependencies(step: Step, plan: Plan) -> tuple[str, ...]:
         case Train():
             return ()
         case Scan():
-            networks = {output.network for output in step.outputs}
-            trained = [
-                each.id
-                for each in plan.steps
-                if isinstance(each, Train) and each.network in networks
-            ]
+            networks = {output.network for output in step.outputs if not output.from_file}
             wanted = [(fold.audit, name) for fold in step.folds for name in fold.after]
-            return (*trained, *makers(wanted, plan))
+            return (*trained(networks, plan), *makers(wanted, plan))
+        case Visit():
+            networks = {step.network} if step.network is not None else set()
+            wanted = [(step.audit, name) for name in step.after]
+            return (*trained(networks, plan), *makers(wanted, plan))
         case Solve():
             return makers([(step.audit, name) for name in step.inputs], plan)
+        case _:
+            assert_never(step)
+
+
+def trained(networks: Collection[NetworkRole], plan: Plan) -> tuple[str, ...]:
+    """Ids of the steps that fit some of these networks."""
+    return tuple(
+        step.id for step in plan.steps if isinstance(step, Train) and step.network in networks
+    )
 
 
 def makers(wanted: list[tuple[str, str]], plan: Plan) -> tuple[str, ...]:
-    """Ids of the steps that make the folds and solves of these names, in the plan's order."""
+    """Ids of the steps that make folds, visits and solves of these names, in the plan's order."""
     return tuple(step.id for step in plan.steps if not made_by(step).isdisjoint(wanted))
 
 
 def made_by(step: Step) -> set[tuple[str, str]]:
-    """Audit and name of each fold or solve that a step makes."""
+    """Audit and name of each fold, visit or solve that a step makes."""
     match step:
         case Train():
             return set()
         case Scan():
             return {(fold.audit, fold.name) for fold in step.folds}
-        case Solve():
+        case Visit() | Solve():
             return {(step.audit, step.name)}
+        case _:
+            assert_never(step)

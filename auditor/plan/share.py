@@ -1,6 +1,7 @@
 """Pass `share`: scans of equal sources become one scan.
 
-Each image is then decoded once and goes through the network once, whatever the number of audits.
+Each image is then decoded once and goes through each network once, whatever the number of audits
+and of networks that they look at.
 A fold that starts from a solve cannot share the scan that this solve waits for: it goes one wave
 later.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from auditor.plan.facts import Facts
 from auditor.plan.identity import SOURCE_PARTS, content_id
-from auditor.plan.steps import Plan, Scan, Solve, Step
+from auditor.plan.steps import Plan, Scan, Solve, Step, Visit
 from auditor.results.base import canonical_json
 
 
@@ -51,7 +52,7 @@ def merged(first: Scan, second: Scan) -> Scan:
 
 
 def waves(plan: Plan) -> dict[tuple[str, str], int]:
-    """Audit and name of each fold -> number of solves, one after another, that come before it."""
+    """Audit and name of each fold -> number of solves and visits, one after another, before it."""
     after: dict[tuple[str, str], tuple[str, ...]] = {}
     inputs: dict[tuple[str, str], tuple[str, ...]] = {}
     for step in plan.steps:
@@ -59,6 +60,8 @@ def waves(plan: Plan) -> dict[tuple[str, str], int]:
             after |= {(fold.audit, fold.name): fold.after for fold in step.folds}
         elif isinstance(step, Solve):
             inputs[step.audit, step.name] = step.inputs
+        elif isinstance(step, Visit):
+            inputs[step.audit, step.name] = step.after
 
     def wave(audit: str, name: str) -> int:
         if (audit, name) in inputs:

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from auditor.needs import Fold, NetworkRole, Output, Source
+from auditor.spec.model import AdversarySpec
 
 
 class PlanModel(BaseModel):
@@ -90,7 +91,7 @@ class StepBase(PlanModel):
     dependencies: tuple[str, ...] = ()
     """Ids of steps that must be done before."""
     placement: Placement | None = None
-    """Filled in by the pass `place`; a solve has none, it runs where the process runs."""
+    """Filled in by the pass `place`; where nothing but the process computes there is none."""
     cost: Cost | None = None
     """Filled in by the pass `estimate`."""
     cache: CacheState | None = None
@@ -106,6 +107,10 @@ class Train(StepBase):
     """Role of the network in the spec."""
     split: str
     """Split it is fitted on."""
+    adversary: AdversarySpec | None = None
+    """What moves the images while it is fitted; None for clean images."""
+    evaluate: str | None = None
+    """Split on which its accuracy is measured afterwards, clean and against the adversary."""
 
 
 class Scan(StepBase):

@@ -272,7 +272,11 @@ def test_interpolations_that_lead_nowhere_or_in_circles_are_located(problems):
     [
         ("adit.yaml", "did you mean `audit.yaml`?"),
         ("portraitz", "did you mean `portraits`?"),
-        ("qqqq", "known packaged specs: cifar10_attributes, portraits, portraits_clean"),
+        (
+            "qqqq",
+            "known packaged specs: cifar10_attributes, cifar10_failures, portraits, "
+            "portraits_clean",
+        ),
         ("../portraits", "did you mean `portraits`?"),
     ],
 )

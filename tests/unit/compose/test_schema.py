@@ -63,6 +63,13 @@ def test_nothing_is_required(schema):
         "attributes: {x: {output: '${n}', classes: ['${c}']}}",
         "audits: {r: {kind: relationships, sampling: {zone: '${zone}'}, top: ['${n}', 10]}}",
         "model: {preprocess: {mean: ['${m}', 0.5, 0.5]}}",
+        "extractor: {layer: relu1}",
+        "extractor: {recipe: {epochs: 3, adversary: {eps: 0.5}}}",
+        "extractor: {source: features, files: {test: '${data_root}/a.npy'}}",
+        "extractor: null",
+        "defaults: [{extractor: cifar10_robust}]",
+        "audits: {f: {kind: failures, max_depth: 3, valid: {excess: '${x}'}, columns: [age]}}",
+        "audits: {f: {max_depth: 2, pictures: {attack: {eps: 1}}}}",
     ],
 )
 def test_partial_files_and_references_fit(schema, text):
@@ -85,6 +92,10 @@ def test_partial_files_and_references_fit(schema, text):
         "rules: {a: {between: [x, y], expct: unrelated}}",
         "rules: {Bad Name: null}",
         "audits: {r: {kind: relationship}}",
+        "audits: {f: {kind: failures, max_depht: 3}}",
+        "audits: {f: {kind: failures, group_by: [lable]}}",
+        "extractor: {source: features, file: a.npy}",
+        "extractor: {layr: relu1}",
         "audits: {r: {top: 5}}",
         "engine: {seed: '${oc.env:SEED}'}",
     ],
@@ -95,4 +106,5 @@ def test_mistakes_do_not_fit(schema, text):
 
 def test_defaults_complete_packaged_names(schema):
     groups = schema["properties"]["defaults"]["items"]["anyOf"][1]["properties"]
+    assert "cifar10_robust" in groups["extractor"]["anyOf"][0]["enum"]
     assert groups["policy"]["anyOf"][0] == {"enum": ["lenient", "release", "strict"]}

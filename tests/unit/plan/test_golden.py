@@ -1,6 +1,7 @@
 """Each pass, as the text of the plan after it: `tests/golden/plan/<pass>.txt`.
 
 A file holds cases between lines of `=====`: overrides of `base.yaml`, a line `-----`, the text.
+FEATURES stands for a file with one row per image of the split `test`.
 AUDITOR_UPDATE_GOLDEN=1 writes the texts anew; a reviewer then reads the diff.
 """
 
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from auditor.compose.composed import Composed
@@ -44,12 +46,17 @@ def after_pass(name: str, composed: Composed, base: Composed) -> str:
 
 
 @pytest.mark.parametrize("name", [*(each.__name__ for each in PASSES), "mermaid"])
-def test_the_plan_after_each_pass_is_as_recorded(name: str, compose: Compose) -> None:
+def test_the_plan_after_each_pass_is_as_recorded(
+    name: str, compose: Compose, tmp_path: Path
+) -> None:
+    features = tmp_path / "test.npy"
+    np.save(features, np.zeros((100, 4), dtype=np.float32))
     path = GOLDEN / f"{name}.txt"
     recorded, found = path.read_text(), []
     for case in recorded.split(CASES):
         overrides = case.partition(TEXT)[0]
-        text = after_pass(name, compose(*overrides.splitlines()), compose())
+        lines = overrides.replace("FEATURES", str(features)).splitlines()
+        text = after_pass(name, compose(*lines), compose())
         found.append(f"{overrides}{TEXT}{text}")
     if os.environ.get("AUDITOR_UPDATE_GOLDEN"):
         path.write_text(CASES.join(found))
