@@ -16,11 +16,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from auditor.audits.relationships.section import RelationshipsSection
+from auditor.report.failures import extractor_words, with_names
 from auditor.report.glossary import Term, glossary
 from auditor.report.reproduction import Reproduction, make_reproduction
 from auditor.report.reviewing import ReviewBlock, make_review
-from auditor.report.sections import make_body
+from auditor.report.sections import Body, make_body
 from auditor.results.base import Status, Verdict
 from auditor.results.finding import Finding
 from auditor.results.run_record import AuditRecord
@@ -143,7 +143,7 @@ class AuditSection:
     title: str
     badge: Badge
     trouble: str
-    body: RelationshipsSection | None
+    body: Body | None
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,7 @@ class Page:
 
 def make_page(run: Run) -> Page:
     """Everything the report of a run says."""
+    run = with_names(run)
     record, review = run.record, make_review(run)
     return Page(
         language=run.spec.report.language,
@@ -190,6 +191,7 @@ def make_cover(run: Run, review: ReviewBlock) -> Cover:
     provenance = record.provenance
     facts = (
         ("Model", spec.model.title or spec.model.source),
+        ("Features from", extractor_words(spec.extractor)),
         ("Data", spec.dataset.title or spec.dataset.source),
         ("Purpose", spec.purpose),
         ("Not meant for", spec.out_of_scope),

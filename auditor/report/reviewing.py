@@ -49,28 +49,38 @@ class ReviewBlock:
     standing: Mapping[str, str]
 
 
+def reviews_of(run: Run) -> Reviews:
+    """The review file of a run: none decides nothing and names nothing.
+
+    Raises:
+        ArtifactError: the file is not a review.
+    """
+    # Expiry counts from the run's own date: the report is a function of its directory alone.
+    ended = run.record.times.ended or run.record.times.started
+    on = dt.date.fromisoformat(ended[:10])
+    if run.review is None:
+        return Reviews(on=on)
+    try:
+        review = parse_review(run.review.decode(), "review.yaml")
+    except (SpecError, UnicodeDecodeError) as error:
+        raise ArtifactError(
+            f"{run.paths.review}: {error}",
+            hint="Mend the review file that the spec names, then run `auditor report RUN`.",
+        ) from error
+    return Reviews(on=on, decisions=review.findings, features=review.features)
+
+
 def make_review(run: Run) -> ReviewBlock:
     """The review file of a run, held against its findings.
 
     Raises:
         ArtifactError: the file is not a review.
     """
-    if run.review is None:
-        return ReviewBlock(reviewers="", decisions=(), standing={})
-    try:
-        decisions = parse_review(run.review.decode(), "review.yaml").findings
-    except (SpecError, UnicodeDecodeError) as error:
-        raise ArtifactError(
-            f"{run.paths.review}: {error}",
-            hint="Mend the review file that the spec names, then run `auditor report RUN`.",
-        ) from error
-    # Expiry counts from the run's own date: the report is a function of its directory alone.
-    ended = run.record.times.ended or run.record.times.started
-    reviews = Reviews(on=dt.date.fromisoformat(ended[:10]), decisions=decisions)
+    reviews = reviews_of(run)
     rows = tuple(
-        decision_row(finding, decisions[finding.id], reviews.standing(finding))
+        decision_row(finding, reviews.decisions[finding.id], reviews.standing(finding))
         for finding in run.findings
-        if finding.id in decisions
+        if finding.id in reviews.decisions
     )
     names = dict.fromkeys(row.reviewer for row in rows if row.reviewer)
     return ReviewBlock(

@@ -4,34 +4,61 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from auditor.audits.failures.result import FailuresResult
+from auditor.audits.failures.section import FailuresSection
+from auditor.audits.failures.spec import FailuresSpec
 from auditor.audits.relationships.cases import Examples
 from auditor.audits.relationships.result import RelationshipsResult
 from auditor.audits.relationships.section import RelationshipsSection, make_section
+from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.errors import ArtifactError
+from auditor.report.failures import failures_section
 from auditor.store.reader import Run
 
+Body = RelationshipsSection | FailuresSection
+"""What the section of an audit shows, by its kind."""
 
-def make_body(run: Run, audit: str) -> RelationshipsSection:
+
+def make_body(run: Run, audit: str) -> Body:
     """What the section of one audit shows.
 
     Raises:
-        ArtifactError: tables or arrays of the audit are damaged.
+        ArtifactError: tables or arrays of the audit are damaged, or its result is of another
+            kind than its spec.
     """
     spec, result = run.spec.audits[audit], run.results[audit]
-    findings = [finding for finding in run.findings if finding.audit == audit]
     match result:
         case RelationshipsResult():
-            return make_section(
-                audit=audit,
-                spec=spec,
-                result=result,
-                findings=findings,
-                rules=run.rules,
-                examples=relationships_examples(run, audit, result),
-                max_cases=run.spec.report.max_findings,
-            )
+            if isinstance(spec, RelationshipsSpec):
+                return relationships_section(run, audit, spec, result)
+        case FailuresResult():
+            if isinstance(spec, FailuresSpec):
+                return failures_section(run, audit, spec, result)
         case _:
             assert_never(result)
+    raise ArtifactError(
+        f"the result of audit {audit} is of kind {result.kind}, its spec of kind {spec.kind}",
+        hint="Run the audit again; its folder was changed after the run.",
+    )
+
+
+def relationships_section(
+    run: Run, audit: str, spec: RelationshipsSpec, result: RelationshipsResult
+) -> RelationshipsSection:
+    """The body of one section.
+
+    Raises:
+        ArtifactError: images, maps and attributes do not belong together.
+    """
+    return make_section(
+        audit=audit,
+        spec=spec,
+        result=result,
+        findings=[finding for finding in run.findings if finding.audit == audit],
+        rules=run.rules,
+        examples=relationships_examples(run, audit, result),
+        max_cases=run.spec.report.max_findings,
+    )
 
 
 def relationships_examples(run: Run, audit: str, result: RelationshipsResult) -> Examples:

@@ -160,7 +160,7 @@ def make_case(
         drawing=figures.tree(
             group, leaf, short, name=f"tree-{file_name(group.id)}", exploratory=reader.exploratory
         ),
-        strips=strips(reader, group, leaf, short[feature] if feature in short else ""),
+        strips=strips(reader, group, leaf, short.get(feature, "")),
         numbers=(*numbers(reader, group, leaf), *luck(group, leaf)),
         feature=feature_words(reader.features.get(feature), said),
         others=other_parts(group, leaf, short),
@@ -250,7 +250,9 @@ def luck(group: GroupResult, leaf: LeafResult) -> tuple[str, ...]:
             f"did as well in {percent(null.value)} of the cases{usual}."
         )
     if group.stability.value is not None:
-        drawn = f" {count(group.stability.num_samples)} times" if group.stability.num_samples else ""
+        drawn = (
+            f" {count(group.stability.num_samples)} times" if group.stability.num_samples else ""
+        )
         rivals = rival_words(group)
         found.append(
             f"When the pictures were drawn anew{drawn}, the first split used the same feature in "
@@ -283,9 +285,7 @@ def other_parts(group: GroupResult, leaf: LeafResult, names: Mapping[int, str]) 
     return sentence(f"Other parts of this group with more errors: {plain('; '.join(told))}{more}")
 
 
-def strips(
-    reader: Reader, group: GroupResult, leaf: LeafResult, feature: str
-) -> tuple[Strip, ...]:
+def strips(reader: Reader, group: GroupResult, leaf: LeafResult, feature: str) -> tuple[Strip, ...]:
     """Most activating images, the same with heat maps, the same attacked, failures, successes."""
     shown = reader.pictures(group, leaf)
     if shown is None:

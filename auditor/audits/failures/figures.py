@@ -218,9 +218,8 @@ def paint_edge(axes: Axes, above: Spot, spot: Spot, names: Mapping[int, str]) ->
     weight = "bold" if spot.own else "normal"
     color = INK if spot.own else SOFT
     name = clipped(names.get(above.node.feature, numbered(above.node.feature)), room)
-    place = {"size": 8, "color": color, "weight": weight}
-    axes.text(bend + 0.05, spot.y + 0.045, name, va="bottom", **place)
-    axes.text(bend + 0.05, spot.y - 0.05, side, va="top", **place)
+    for text, shift, va in ((name, 0.045, "bottom"), (side, -0.05, "top")):
+        axes.text(bend + 0.05, spot.y + shift, text, va=va, size=8, color=color, weight=weight)
 
 
 def cut(threshold: float) -> str:
@@ -257,10 +256,10 @@ def paint_bars(axes: Axes, leaves: Sequence[Spot], root: Spot, own: LeafResult) 
     scale = (BARS_END - BARS) / max(highest, 1e-9)
     top = max(spot.y for spot in leaves) + 0.2
     axes.text(BARS, top + 0.03, "wrong", va="bottom", size=8, color=SOFT)
-    axes.text(
-        BARS + scale * whole, top + 0.03, f"all {percent(whole)}", ha="center" if whole * scale > 0.55
-        else "left", va="bottom", size=8, weight="bold",
-    )  # fmt: skip
+    # Near the left end the label would run into the heading.
+    ha = "center" if whole * scale > 0.75 else "left"
+    label = f"all {percent(whole)}"
+    axes.text(BARS + max(scale * whole, 0.4), top + 0.03, label, ha=ha, va="bottom", size=8)
     for spot in leaves:
         mine = spot.node.index == own.node
         rate = spot.counts.error_rate

@@ -89,7 +89,10 @@ def suggestion_words(suggestion: SuggestionResult) -> str:
     """`It goes with smiling, AUC 0.93 (0.91 to 0.95): a suggestion from the labels, …`"""
     around = interval(suggestion.auc)
     auc = number(suggestion.auc.value) + (f" ({around})" if around else "")
-    return f"it {relation_to(suggestion)}, AUC {auc}: a suggestion from the labels, not a person's judgement"
+    return (
+        f"it {relation_to(suggestion)}, AUC {auc}: a suggestion from the labels, not a person's "
+        "judgement"
+    )
 
 
 def feature_words(feature: FeatureResult | None, said: Human | None) -> tuple[str, ...]:

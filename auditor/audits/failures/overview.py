@@ -308,4 +308,3 @@ def paint_panel(
     if leftmost:
         axes.set_ylabel("holds more than … of the failures", size=7.5)
     axes.set_title(clipped(panel_title(result, panel), 52), size=8.5, weight="bold", loc="left")
-
