@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from auditor.engine.device import is_out_of_memory
-from auditor.engine.network import PlacedNetwork
+from auditor.engine.network import PlacedNetwork, compute_all
 from auditor.engine.progress import Progress
 from auditor.errors import ExecutionError
-from auditor.needs import Output
+from auditor.needs import NetworkRole, Output
 
 CPU_GRADIENTS = 16
 """Images per batch where gradients are taken on a CPU: measured as fast as any larger batch, and
@@ -34,41 +34,47 @@ UNREAD = 4096
 
 
 def choose_batch_size(
-    network: PlacedNetwork | None, sample: Tensor | None, outputs: Sequence[Output], say: Progress
+    networks: Mapping[NetworkRole, PlacedNetwork],
+    sample: Mapping[NetworkRole, Tensor] | None,
+    outputs: Sequence[Output],
+    say: Progress,
 ) -> int:
     """Images per batch for a scan.
 
     On a CPU a rule decides, which gives the same answer every time: a run that was killed before
     its first image then still ends in the same bytes. On a GPU the rule's answer is tried on
-    copies of one image, and halved until it fits.
+    copies of one image, and halved until it fits all networks with what they compute side by side.
 
     Args:
-        network: The network; None where no image is looked at.
-        sample: Any image of the scan, uint8 [3, h, w]; None where none could be read.
+        networks: The networks by role; none where no image is looked at.
+        sample: Any image of the scan, uint8 [3, h, w] per network; None where none could be read.
         outputs: What is computed for each image.
         say: Where a halved batch is reported.
 
     Raises:
         ExecutionError: the device does not hold the outputs of a single image.
     """
-    if network is None:
+    if not networks:
         return UNREAD
     if sample is None:
         return CPU_GRADIENTS
-    images = sample.unsqueeze(0)
-    found = network.compute(images, outputs).outputs.values()
+    images = {role: pixels.unsqueeze(0) for role, pixels in sample.items()}
+    found = compute_all(networks, images, outputs).values()
+    values = [value for computed in found for value in computed.outputs.values()]
+    device = next(iter(networks.values())).device
     size = rule_of_thumb(
-        network.device,
-        sum(values.numel() * values.element_size() for values in found),
+        device,
+        sum(value.numel() * value.element_size() for value in values),
         gradients=any(output.kind == "jacobian" for output in outputs),
     )
-    if network.device.type != "cuda":
+    if device.type != "cuda":
         return size
-    return largest_that_fits(
-        size,
-        lambda count: network.compute(images.expand(count, -1, -1, -1), outputs),
-        say.say,
-    )
+
+    def attempt(count: int) -> object:
+        copies = {role: pixels.expand(count, -1, -1, -1) for role, pixels in images.items()}
+        return compute_all(networks, copies, outputs)
+
+    return largest_that_fits(size, attempt, say.say)
 
 
 def rule_of_thumb(device: torch.device, bytes_per_image: int, *, gradients: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +21,17 @@ from auditor.engine.record import audit_records, broken, day_of, ended, started
 from auditor.engine.selection import select
 from auditor.engine.settle import settle
 from auditor.errors import ExecutionError
-from auditor.inventory.dataset import take_dataset
+from auditor.inventory.features import FeatureTable, take_features
 from auditor.inventory.stock import DatasetInventory
 from auditor.judge.policy import judge
 from auditor.judge.review import load_reviews
 from auditor.judge.rules import count_rules
 from auditor.plan.context import make_context, output_index
+from auditor.plan.facts import take_stock
 from auditor.plan.identity import Settled
 from auditor.plan.steps import Plan, Step
 from auditor.results.run_record import InputRecord, RunRecord
+from auditor.spec.extractor import FeaturesExtractor
 from auditor.store.writer import RunWriter, open_run
 
 
@@ -106,10 +108,10 @@ def carry_out(
         )
         writer.start(record, composed, plan)
         try:
-            stock = take_dataset(composed.spec.dataset)
-            execution = prepare(composed, stock, steps, settled, options, writer, backend)
+            stock, features = take_stock(composed.spec), feature_tables(composed.spec)
+            execution = prepare(composed, stock, features, steps, settled, options, writer, backend)
             execution.run()
-            read = input_records(composed.spec, stock)
+            read = input_records(composed.spec, stock, features)
             finish(composed.spec, execution, with_inputs(record, execution, read), writer)
         except Exception as error:
             # The disk that broke the run may refuse this too; the first error is what counts.
@@ -121,6 +123,7 @@ def carry_out(
 def prepare(
     composed: Composed,
     stock: DatasetInventory,
+    features: Mapping[str, FeatureTable],
     steps: tuple[Step, ...],
     settled: Settled,
     options: RunOptions,
@@ -142,8 +145,15 @@ def prepare(
         backend=backend,
         progress=options.progress,
         cache_dir=options.cache_dir,
+        features=features,
         allow_code=options.allow_code,
     )
+
+
+def feature_tables(spec: AuditSpec) -> Mapping[str, FeatureTable]:
+    """Split to the features that were computed elsewhere; none where a network computes them."""
+    extractor = spec.extractor
+    return take_features(extractor) if isinstance(extractor, FeaturesExtractor) else {}
 
 
 def finish(spec: AuditSpec, execution: Execution, record: RunRecord, writer: RunWriter) -> None:
@@ -174,10 +184,14 @@ def with_inputs(
     record: RunRecord, execution: Execution, inputs: Sequence[InputRecord]
 ) -> RunRecord:
     """The record with what the run read, how long each step took and what could not be read."""
-    trained = [execution.trained.record] if execution.trained is not None else []
+    fitted = execution.networks.trained.values()
+    sources = {
+        "inputs": (*inputs, *(network.record for network in fitted)),
+        "training": tuple(network.training for network in fitted),
+    }
     return record.model_copy(
         update={
-            "provenance": record.provenance.model_copy(update={"inputs": (*inputs, *trained)}),
+            "provenance": record.provenance.model_copy(update=sources),
             "step_seconds": execution.step_seconds,
             "quarantined": tuple(execution.quarantined[k] for k in sorted(execution.quarantined)),
         }

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from auditor.errors import AuditorError
 from auditor.measure.fold import Measurement
-from auditor.needs import Fold
+from auditor.needs import Fold, Output
 from auditor.plan.identity import fold_name
 
 LOG = logging.getLogger(__name__)
@@ -37,8 +37,16 @@ class Lane:
 
     @property
     def sees_images(self) -> bool:
-        """Folds that consume outputs see readable images; the others see every row, unread."""
-        return bool(self.fold.outputs)
+        """Folds that consume outputs of a network see readable images.
+
+        The others see every row, unread; features that come from a file need no image.
+        """
+        return any(not output.from_file for output in self.fold.outputs)
+
+    @property
+    def from_file(self) -> tuple[Output, ...]:
+        """Its outputs that are read from a file."""
+        return tuple(output for output in self.fold.outputs if output.from_file)
 
     def room(self, start: int, stop: int) -> int:
         """How many of the rows from `start` to `stop` belong to the prefix that it reads."""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast, final
+from typing import NamedTuple, assert_never, cast, final
 
 import torch
 from torch import Tensor, nn
 
 from auditor.adapters.models.head import check_logits
-from auditor.adapters.models.preprocess import normalise
+from auditor.adapters.models.preprocess import normalise, standardised
 from auditor.engine.settle import DTYPES, torch_device
 from auditor.errors import InputError
+from auditor.measure.features import pooled
 from auditor.measure.jacobians import layer_jacobians
 from auditor.measure.taps import find_module, tap
-from auditor.needs import Output
+from auditor.needs import NetworkRole, Output
+from auditor.plan.facts import ROLES
 from auditor.plan.identity import Settled
-from auditor.plan.steps import Scan
+from auditor.plan.steps import Scan, Step, Visit
 from auditor.spec.engine import EngineSpec
 from auditor.spec.model import ModelSpec, PredictionsModel, Preprocess
 
@@ -29,11 +31,11 @@ class Computed(NamedTuple):
     """What one pass gave.
 
     Attributes:
-        logits: All scores [B, C], float32.
+        logits: All scores [B, C], float32; None where only features were asked for.
         outputs: The quantities asked for, float32.
     """
 
-    logits: Tensor
+    logits: Tensor | None
     outputs: dict[Output, Tensor]
 
 
@@ -64,18 +66,28 @@ class PlacedNetwork:
         images = normalise(pixels.to(self.device), self.preprocess, self.dtype)
         return images.to(memory_format=torch.channels_last) if self.channels_last else images
 
+    def normalised(self, images: Tensor) -> Tensor:
+        """Float images [B, 3, h, w] in [0, 1] to the network's input on its device.
+
+        Differentiable. For images that are pixels / 255 it is what `prepare` gives, to the bit.
+        """
+        images = standardised(images.to(self.device), self.preprocess).to(self.dtype)
+        return images.to(memory_format=torch.channels_last) if self.channels_last else images
+
     def compute(self, pixels: Tensor, outputs: Sequence[Output]) -> Computed:
         """All `outputs` of some images from one forward pass, in the mode that the network is in.
 
         Args:
             pixels: uint8 [B, 3, h, w], after resize and crop.
-            outputs: What is wanted; equal layers are computed once.
+            outputs: What is wanted of this network; equal layers are computed once.
 
         Raises:
-            InputError: a layer cannot be tapped, or the network does not return logits [B, C].
+            InputError: a layer cannot be tapped or has no units, or the network does not return
+                logits [B, C] although scores are wanted.
         """
         images = self.prepare(pixels)
-        read = tuple({o.layer: None for o in outputs if o.kind == "activation" and o.layer})
+        looked = ("activation", "features")
+        read = tuple({o.layer: None for o in outputs if o.kind in looked and o.layer})
         wanted = _union(outputs)
         activations: dict[str, Tensor] = {}
         jacobians: dict[str, Tensor] = {}
@@ -86,11 +98,38 @@ class PlacedNetwork:
         else:
             with torch.no_grad():
                 logits = self.compiled(images)
-        logits = check_logits(logits, ()).float()
+        # A network that only lends its units need not be a classifier.
+        scores = None
+        if any(output.kind != "features" for output in outputs):
+            scores = check_logits(logits, ()).float()
         values = {
-            output: _pick(output, logits, activations, jacobians, wanted) for output in outputs
+            output: _pick(output, scores, activations, jacobians, wanted) for output in outputs
         }
-        return Computed(logits, values)
+        return Computed(scores, values)
+
+
+def compute_all(
+    networks: Mapping[NetworkRole, PlacedNetwork],
+    pixels: Mapping[NetworkRole, Tensor],
+    outputs: Sequence[Output],
+) -> dict[NetworkRole, Computed]:
+    """One pass through every network that some output is wanted of."""
+    found = {}
+    for role, network in networks.items():
+        wanted = outputs_of(role, outputs)
+        if wanted:
+            found[role] = network.compute(pixels[role], wanted)
+    return found
+
+
+def outputs_of(role: NetworkRole, outputs: Sequence[Output]) -> tuple[Output, ...]:
+    """The outputs that the network of a role computes."""
+    return tuple(each for each in outputs if each.network == role and not each.from_file)
+
+
+def roles_of(outputs: Sequence[Output]) -> tuple[NetworkRole, ...]:
+    """The networks that compute some outputs, the inspected model first."""
+    return tuple(role for role in ROLES if outputs_of(role, outputs))
 
 
 def preprocess_of(spec: ModelSpec) -> Preprocess:
@@ -121,32 +160,37 @@ def refuse_missing_layers(network: nn.Module, layers: Mapping[str, Sequence[str]
 
     Args:
         network: The network.
-        layers: Module path to the ids of the audits that ask for it.
+        layers: Module path to the places in the spec that ask for it.
 
     Raises:
-        InputError: names the audits and offers near names.
+        InputError: names the places and offers near names.
     """
-    for layer, audits in layers.items():
+    for layer, places in layers.items():
         try:
             find_module(network, layer)
         except InputError as error:
-            asked = ", ".join(f"audits.{audit}.layer" for audit in audits)
             hint = f"{error.hint}; `auditor layers SPEC` lists all"
-            raise InputError(f"{asked}: {error.message}", hint=hint) from error
+            raise InputError(f"{', '.join(places)}: {error.message}", hint=hint) from error
 
 
-def layers_of(scans: Sequence[Scan]) -> dict[str, tuple[str, ...]]:
-    """Every layer that the folds of some scans look at, with the ids of their audits."""
+def layers_of(steps: Sequence[Step], role: NetworkRole) -> dict[str, tuple[str, ...]]:
+    """Every layer of a network that some steps look at, with the places in the spec."""
     asked: dict[str, dict[str, None]] = {}
-    for scan in scans:
-        for fold in scan.folds:
-            for output in fold.outputs:
-                if output.layer:
-                    asked.setdefault(output.layer, {})[fold.audit] = None
-    return {layer: tuple(audits) for layer, audits in asked.items()}
+    for step in steps:
+        if isinstance(step, Scan):
+            for fold in step.folds:
+                for output in outputs_of(role, fold.outputs):
+                    if output.layer:
+                        units = output.kind == "features"
+                        place = "extractor.layer" if units else f"audits.{fold.audit}.layer"
+                        asked.setdefault(output.layer, {})[place] = None
+        elif isinstance(step, Visit) and step.network == role:
+            for layer in step.layers:
+                asked.setdefault(layer, {"extractor.heatmap_layer": None})
+    return {layer: tuple(places) for layer, places in asked.items()}
 
 
-def refuse_non_finite(logits: Tensor, ids: Sequence[str]) -> None:
+def refuse_non_finite(logits: Tensor, ids: Sequence[str], role: NetworkRole = "model") -> None:
     """Raise for scores that are NaN or infinite.
 
     Raises:
@@ -159,10 +203,10 @@ def refuse_non_finite(logits: Tensor, ids: Sequence[str]) -> None:
     outputs = (~finite.all(dim=0)).nonzero().flatten().tolist()
     named = ", ".join(ids[row] for row in rows[:NAMED])
     raise InputError(
-        f"scores are NaN or infinite for {len(rows)} of {len(ids)} images of a batch: "
+        f"the {role}'s scores are NaN or infinite for {len(rows)} of {len(ids)} images of a batch: "
         f"samples {named}{' …' if len(rows) > NAMED else ''}; "
         f"outputs {', '.join(map(str, outputs[:NAMED]))}{' …' if len(outputs) > NAMED else ''}",
-        hint="check the weights, `preprocess` (mean, std) and engine.precision",
+        hint=f"check the weights, `{role}.preprocess` (mean, std) and engine.precision",
     )
 
 
@@ -177,16 +221,23 @@ def _union(outputs: Sequence[Output]) -> dict[str, list[int]]:
 
 def _pick(
     output: Output,
-    logits: Tensor,
+    logits: Tensor | None,
     activations: dict[str, Tensor],
     jacobians: dict[str, Tensor],
     wanted: dict[str, list[int]],
 ) -> Tensor:
-    if output.kind == "logits":
-        return logits
     layer = output.layer or ""
-    if output.kind == "activation":
-        return activations[layer].float()
-    rows = [wanted[layer].index(index) for index in output.outputs]
-    whole = jacobians[layer].float()
-    return whole if rows == list(range(whole.shape[1])) else whole[:, rows]
+    match output.kind:
+        case "logits":
+            assert logits is not None
+            return logits
+        case "activation":
+            return activations[layer].float()
+        case "features":
+            return pooled(activations[layer], output.pool or "mean").float()
+        case "jacobian":
+            rows = [wanted[layer].index(index) for index in output.outputs]
+            whole = jacobians[layer].float()
+            return whole if rows == list(range(whole.shape[1])) else whole[:, rows]
+        case _:
+            assert_never(output.kind)

@@ -7,7 +7,7 @@ one lane is computed again for all of them: what a lane sees must not depend on 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ def write_piece(store: StateStore, lanes: Sequence[Lane], shard: int, piece: Pie
     if piece.failed:
         return
     notes = {
-        QUARANTINED: json.dumps([image.model_dump() for image in piece.quarantined]),
+        QUARANTINED: quarantine_note(piece.quarantined),
         NUM_IMAGES: str(piece.num_images),
     }
     for lane in lanes:
@@ -49,8 +49,17 @@ def read_piece(store: StateStore, lanes: Sequence[Lane], shard: int) -> Piece | 
             return None
         states[lane.name] = state_of(lane.kind, stored)
         notes = dict(stored.notes)
-    quarantined = tuple(Quarantined(**image) for image in json.loads(notes[QUARANTINED]))
-    return Piece(states, quarantined, int(notes[NUM_IMAGES]), {})
+    return Piece(states, quarantined_in(notes), int(notes[NUM_IMAGES]), {})
+
+
+def quarantine_note(images: Sequence[Quarantined]) -> str:
+    """Unreadable images as the text of a note."""
+    return json.dumps([image.model_dump() for image in images])
+
+
+def quarantined_in(notes: Mapping[str, str]) -> tuple[Quarantined, ...]:
+    """The unreadable images that a stored state tells of."""
+    return tuple(Quarantined(**image) for image in json.loads(notes.get(QUARANTINED, "[]")))
 
 
 def on_cpu(lanes: Sequence[Lane], piece: Piece) -> Piece:

@@ -9,12 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
-from auditor.catalog import AuditSpec
+from auditor.catalog import AuditSpec, network_of
 from auditor.compose.composed import Composed
 from auditor.engine.device import describe
 from auditor.engine.settle import torch_device
+from auditor.inventory.features import FeatureTable
 from auditor.inventory.model import take_model
 from auditor.inventory.stock import DatasetInventory
+from auditor.plan.facts import ROLES
 from auditor.plan.identity import Settled
 from auditor.plan.steps import Plan
 from auditor.results.base import digest_of
@@ -89,8 +91,10 @@ def provenance(composed: Composed, plan: Plan, *, command: str, allowed_code: bo
     )
 
 
-def input_records(spec: AuditSpec, dataset: DatasetInventory) -> tuple[InputRecord, ...]:
-    """Every split of the dataset, and the file that the model comes from, with their digests."""
+def input_records(
+    spec: AuditSpec, dataset: DatasetInventory, features: Mapping[str, FeatureTable]
+) -> tuple[InputRecord, ...]:
+    """Every split of the dataset, the files that networks come from, and tables of features."""
     found = [
         InputRecord(
             role=f"dataset {name}",
@@ -101,17 +105,32 @@ def input_records(spec: AuditSpec, dataset: DatasetInventory) -> tuple[InputReco
         )
         for name, split in dataset.splits.items()
     ]
-    weights, file = take_model(spec.model), model_file(spec.model)
-    if weights is not None and file is not None:
-        found.append(
-            InputRecord(
-                role="model weights",
-                name=without_root(file, spec.data_root),
-                digest=weights.digest,
-                num_bytes=weights.num_bytes,
+    for role in ROLES:
+        network = network_of(spec, role)
+        weights = take_model(network) if network is not None else None
+        file = model_file(network) if network is not None else None
+        if weights is not None and file is not None:
+            found.append(
+                InputRecord(
+                    role=f"{role} weights",
+                    name=without_root(file, spec.data_root),
+                    digest=weights.digest,
+                    num_bytes=weights.num_bytes,
+                )
             )
-        )
-    return tuple(found)
+    return (
+        *found,
+        *(
+            InputRecord(
+                role=f"features {split}",
+                name=without_root(str(table.path), spec.data_root),
+                digest=table.digest,
+                num_bytes=table.num_bytes,
+                num_rows=table.num_rows,
+            )
+            for split, table in features.items()
+        ),
+    )
 
 
 def dataset_name(spec: DatasetSpec, split: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,24 +14,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.adapters.datasets.protocol import Dataset, Unreadable
+from auditor.adapters.features import Features
 from auditor.adapters.models.preprocess import fit_geometry
 from auditor.engine.order import shuffled
 from auditor.errors import ExecutionError, InputError
-from auditor.needs import Source
+from auditor.needs import NetworkRole, Source
 from auditor.results.run_record import Quarantined
 from auditor.spec.model import Preprocess
+
+Geometry = tuple[int | None, int | None]
+"""Resize and crop of a preprocessing."""
 
 
 class Images(NamedTuple):
     """Decoded images of a range of rows.
 
     Attributes:
-        pixels: uint8 [R, 3, h, w], the readable images after resize and crop.
-        kept: Their positions inside the range.
+        pixels: uint8 [R, 3, h, w] per network, the readable images after its resize and crop.
+            Networks that resize and crop alike share one tensor.
+        kept: Positions of the readable images inside the range.
         quarantined: The others, each with its reason.
     """
 
-    pixels: Tensor
+    pixels: Mapping[NetworkRole, Tensor]
     kept: tuple[int, ...]
     quarantined: tuple[Quarantined, ...]
 
@@ -44,11 +49,15 @@ class Labels:
         ids: Sample ids.
         attributes: float32 [N, A], +1 present, -1 absent, 0 unknown.
         classes: int64 [N], -1 unknown; None where the dataset has no classes.
+        predictions: int64 [N], -1 unknown; None where the model is a network.
+        columns: Group column to int64 [N], positions in `Context.columns`, -1 unknown.
     """
 
     ids: Sequence[str]
     attributes: NDArray[np.float32]
     classes: NDArray[np.int64] | None
+    predictions: NDArray[np.int64] | None = None
+    columns: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @final
@@ -61,20 +70,26 @@ class Rows:
         source: Which split, under which view.
         labels: Everything else about the rows.
         order: Row number at each position.
-        preprocess: Resize and crop.
+        preprocess: Resize and crop, for each network that will look at the images.
+        features: Features of every row of the split that were computed elsewhere.
     """
 
     dataset: Dataset
     source: Source
     labels: Labels
     order: NDArray[np.int64]
-    preprocess: Preprocess
+    preprocess: Mapping[NetworkRole, Preprocess]
+    features: Features | None = None
     _pool: ThreadPoolExecutor | None = None
     _ahead: dict[tuple[int, int], Future[Images]] = field(default_factory=dict)
 
     def ids(self, start: int, stop: int) -> tuple[str, ...]:
         """Sample ids of a range."""
         return tuple(self.labels.ids[row] for row in self.order[start:stop])
+
+    def numbers(self, start: int, stop: int) -> Tensor:
+        """Row numbers of a range in file order, int64 [B]."""
+        return torch.from_numpy(self.order[start:stop])
 
     def attributes(self, start: int, stop: int) -> Tensor:
         """Attribute labels of a range, float32 [B, A]."""
@@ -84,6 +99,26 @@ class Rows:
         """Class labels of a range, int64 [B]."""
         found = self.labels.classes
         return None if found is None else torch.from_numpy(found[self.order[start:stop]])
+
+    def predictions(self, start: int, stop: int) -> Tensor | None:
+        """Recorded predictions of a range, int64 [B]."""
+        found = self.labels.predictions
+        return None if found is None else torch.from_numpy(found[self.order[start:stop]])
+
+    def columns(self, start: int, stop: int) -> dict[str, Tensor]:
+        """Group columns of a range, int64 [B] each."""
+        rows = self.order[start:stop]
+        return {name: torch.from_numpy(codes[rows]) for name, codes in self.labels.columns.items()}
+
+    def stored_features(self, start: int, stop: int) -> Tensor:
+        """Features of a range that were computed elsewhere, float32 [B, F].
+
+        Raises:
+            ValueError: the source has none.
+        """
+        if self.features is None:
+            raise ValueError(f"no features were opened for split {self.source.split!r}")
+        return torch.from_numpy(self.features.read(self.order[start:stop]))
 
     def read_ahead(self, start: int, stop: int) -> None:
         """Begin to decode a range in another thread, where the spec grants one."""
@@ -100,18 +135,57 @@ class Rows:
         return pending.result() if pending is not None else self._decode(start, stop)
 
     def _decode(self, start: int, stop: int) -> Images:
-        split, rows = self.source.split, [int(row) for row in self.order[start:stop]]
-        found = self.dataset.read(split, rows, self.source.view)
-        kept: dict[int, Tensor] = {}
-        quarantined = []
-        for position, (row, image) in enumerate(zip(rows, found, strict=True)):
-            if isinstance(image, Unreadable):
-                sample = self.labels.ids[row]
-                quarantined.append(Quarantined(sample=sample, split=split, reason=image.reason))
-            else:
-                kept[position] = fit_geometry(image, self.preprocess)
-        ids = [self.labels.ids[rows[position]] for position in kept]
-        return Images(stacked(list(kept.values()), ids), tuple(kept), tuple(quarantined))
+        rows = self.order[start:stop].tolist()
+        return decoded(self.dataset, self.source, self.labels, rows, self.preprocess)
+
+
+def decoded(
+    dataset: Dataset,
+    source: Source,
+    labels: Labels,
+    rows: Sequence[int],
+    preprocess: Mapping[NetworkRole, Preprocess],
+) -> Images:
+    """Decode some rows once, and resize and crop them once for all networks that do it alike.
+
+    Raises:
+        InputError: images differ in size after preprocessing, or a path leaves the dataset.
+    """
+    images, quarantined = readable(dataset, source, labels, rows)
+    kept = tuple(images)
+    ids = [labels.ids[rows[position]] for position in kept]
+    shared: dict[Geometry, Tensor] = {}
+    for role, each in preprocess.items():
+        if geometry(each) not in shared:
+            fitted = [fit_geometry(image, each) for image in images.values()]
+            shared[geometry(each)] = stacked(fitted, ids, role)
+    pixels = {role: shared[geometry(each)] for role, each in preprocess.items()}
+    return Images(pixels, kept, quarantined)
+
+
+def readable(
+    dataset: Dataset, source: Source, labels: Labels, rows: Sequence[int]
+) -> tuple[dict[int, Tensor], tuple[Quarantined, ...]]:
+    """Position to decoded image uint8 [3, H, W] for the readable rows, and the other rows.
+
+    Raises:
+        InputError: a path leaves the dataset.
+    """
+    images: dict[int, Tensor] = {}
+    quarantined = []
+    found = dataset.read(source.split, rows, source.view)
+    for position, (row, image) in enumerate(zip(rows, found, strict=True)):
+        if isinstance(image, Unreadable):
+            sample = labels.ids[row]
+            quarantined.append(Quarantined(sample=sample, split=source.split, reason=image.reason))
+        else:
+            images[position] = image
+    return images, tuple(quarantined)
+
+
+def geometry(preprocess: Preprocess) -> Geometry:
+    """The part of a preprocessing that decides pixels before normalisation."""
+    return preprocess.resize, preprocess.crop
 
 
 @contextmanager
@@ -119,25 +193,26 @@ def open_rows(
     dataset: Dataset,
     source: Source,
     labels: Labels,
-    preprocess: Preprocess,
+    preprocess: Mapping[NetworkRole, Preprocess],
     *,
     seed: int,
     num_workers: int,
+    features: Features | None = None,
 ) -> Iterator[Rows]:
     """The rows of a source, shuffled by sample id, with `num_workers` threads that decode ahead."""
     order = shuffled(labels.ids, seed)
     if not num_workers:
-        yield Rows(dataset, source, labels, order, preprocess)
+        yield Rows(dataset, source, labels, order, preprocess, features)
         return
     with ThreadPoolExecutor(num_workers, thread_name_prefix="decode") as pool:
         try:
-            yield Rows(dataset, source, labels, order, preprocess, pool)
+            yield Rows(dataset, source, labels, order, preprocess, features, pool)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def stacked(images: Sequence[Tensor], ids: Sequence[str]) -> Tensor:
-    """One tensor uint8 [R, 3, h, w].
+def stacked(images: Sequence[Tensor], ids: Sequence[str], role: NetworkRole = "model") -> Tensor:
+    """One tensor uint8 [R, 3, h, w] for the network of a role.
 
     Raises:
         InputError: the images differ in size.
@@ -149,7 +224,7 @@ def stacked(images: Sequence[Tensor], ids: Sequence[str]) -> Tensor:
             raise InputError(
                 f"images differ in size: {ids[0]} has {_size(images[0])} pixels, "
                 f"{sample} {_size(image)}",
-                hint="set `model.preprocess.resize` and `model.preprocess.crop`",
+                hint=f"set `{role}.preprocess.resize` and `{role}.preprocess.crop`",
             )
     return torch.stack(list(images))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -15,8 +15,9 @@ from auditor.engine.pieces import on_cpu, read_piece, write_piece
 from auditor.engine.progress import Progress
 from auditor.engine.rows import Rows, too_many_unreadable
 from auditor.engine.shard import Piece, batches, measure_shard
-from auditor.measure.state import merge
+from auditor.measure.state import Accumulator, merge
 from auditor.measure.taps import borrowed
+from auditor.needs import NetworkRole
 from auditor.plan.steps import Scan, Shard
 from auditor.results.run_record import Quarantined
 from auditor.store.states import StateStore
@@ -38,7 +39,7 @@ class Scanned:
     """What a scan came to, so far.
 
     Attributes:
-        states: Lane name to its merged state.
+        states: Lane name to its merged state; lanes that cannot stop early have theirs at the end.
         done: Lanes that have seen enough.
         failed: Audit to the reason why it broke.
         quarantined: Unreadable images.
@@ -50,6 +51,7 @@ class Scanned:
     failed: dict[str, str] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
     num_images: int = 0
+    _growing: dict[str, Accumulator[Any]] = field(default_factory=dict)
 
     def active(self, lanes: Sequence[Lane], shard: Shard) -> list[Lane]:
         """The lanes that still want the shard."""
@@ -71,19 +73,31 @@ class Scanned:
             if state is None or lane.fold.audit in self.failed:
                 continue
             try:
-                before = self.states.get(lane.name)
-                self.states[lane.name] = state if before is None else merge(before, state)
-                if lane.fold.sequential and lane.measurement.enough(self.states[lane.name]):
-                    self.done.add(lane.name)
+                if lane.fold.sequential:
+                    self._judge(lane, state)
+                else:
+                    self._growing.setdefault(lane.name, Accumulator()).add(state)
             except Exception as error:
                 self.failed[lane.fold.audit] = failure_of(error, lane.name)
+
+    def _judge(self, lane: Lane, state: Any) -> None:
+        before = self.states.get(lane.name)
+        self.states[lane.name] = state if before is None else merge(before, state)
+        if lane.measurement.enough(self.states[lane.name]):
+            self.done.add(lane.name)
+
+    def end(self) -> None:
+        """Merge what waited for the last shard."""
+        while self._growing:
+            name, accumulator = self._growing.popitem()
+            self.states[name] = accumulator.merged()
 
 
 def run_scan(
     scan: Scan,
     lanes: Sequence[Lane],
     rows: Rows,
-    network: PlacedNetwork | None,
+    networks: Mapping[NetworkRole, PlacedNetwork],
     *,
     settings: ScanSettings,
     store: StateStore,
@@ -96,7 +110,7 @@ def run_scan(
         scan: The step.
         lanes: Its folds at work; a fold without a lane is not fed.
         rows: The rows of its source.
-        network: The network; None where no lane consumes outputs.
+        networks: The networks that some lane consumes outputs of, by role.
         settings: Batch size and limits.
         store: Where finished shards are kept.
         backend: Where shards run.
@@ -118,13 +132,14 @@ def run_scan(
         # A seed of its own makes a shard independent of what ran before it. The scan's id stays
         # out of it: that changes with the other audits that share the scan.
         reseed(settings.seed, scan.source.split, index)
-        piece = measure_shard(scan.shards[index], active, rows, network, settings.batch_size)
+        piece = measure_shard(scan.shards[index], active, rows, networks, settings.batch_size)
         write_piece(store, active, index, piece)
         return active, on_cpu(active, piece)
 
     title = f"scan {scan.source.split} ({', '.join(lane.fold.name for lane in lanes)})"
-    untouched = borrowed(network.module) if network is not None else nullcontext()
-    with untouched, progress.step(title, scan.num_rows, "images") as advance:
+    with ExitStack() as untouched, progress.step(title, scan.num_rows, "images") as advance:
+        for network in networks.values():
+            untouched.enter_context(borrowed(network.module))
         for index, (active, piece) in enumerate(backend.in_order(range(len(scan.shards)), work)):
             found.add(active, piece)
             advance(scan.shards[index].stop - scan.shards[index].start)
@@ -132,6 +147,7 @@ def run_scan(
             if not any(found.active(lanes, shard) for shard in scan.shards[index + 1 :]):
                 break
     refuse_unreadable(found, scan, found.num_images, settings.max_unreadable)
+    found.end()
     return found
 
 

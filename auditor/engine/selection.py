@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from auditor.errors import SpecError
-from auditor.plan.steps import Plan, Solve, Step, Train
+from auditor.plan.steps import Plan, Solve, Step, Train, Visit
 
 
 def select(plan: Plan, audits: Collection[str], known: Collection[str]) -> tuple[Step, ...]:
@@ -37,7 +37,7 @@ def narrowed(step: Step, audits: Collection[str]) -> Step | None:
     """A step with the folds of these audits alone; None where nothing is left."""
     if isinstance(step, Train):
         return step
-    if isinstance(step, Solve):
+    if isinstance(step, Solve | Visit):
         return step if step.audit in audits else None
     folds = tuple(fold for fold in step.folds if fold.audit in audits)
     if not folds:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import torch
+from torch import Tensor
 
 from auditor.engine.device import is_out_of_memory
 from auditor.engine.lane import Lane, failure_of
-from auditor.engine.network import Computed, PlacedNetwork, refuse_non_finite
+from auditor.engine.network import Computed, PlacedNetwork, compute_all, refuse_non_finite
 from auditor.engine.rows import Rows
 from auditor.errors import ExecutionError
 from auditor.measure.fold import Batch
-from auditor.measure.state import merge
+from auditor.measure.state import Accumulator
+from auditor.needs import NetworkRole
 from auditor.plan.steps import Shard
 from auditor.results.run_record import Quarantined
 
@@ -45,7 +46,7 @@ def measure_shard(
     shard: Shard,
     lanes: Sequence[Lane],
     rows: Rows,
-    network: PlacedNetwork | None,
+    networks: Mapping[NetworkRole, PlacedNetwork],
     batch_size: int,
 ) -> Piece:
     """States of one shard.
@@ -54,95 +55,116 @@ def measure_shard(
         InputError: scores are not finite, a layer cannot be tapped, images differ in size.
         ExecutionError: the device's memory ran out.
     """
-    states: dict[str, Any] = {lane.name: None for lane in lanes}
+    states: dict[str, Accumulator[Any]] = {}
     quarantined: list[Quarantined] = []
     failed: dict[str, str] = {}
     num_images = 0
     for start, stop in batches(shard, batch_size):
         wanting = [lane for lane in lanes if lane.room(start, stop)]
         seeing = [lane for lane in wanting if lane.sees_images]
-        every = labelled(rows, start, stop)
+        every = labelled(rows, start, stop, wanting)
         fed = [
             (lane, first(every, lane.room(start, stop))) for lane in wanting if lane not in seeing
         ]
         if seeing:
-            assert network is not None
             images = rows.images(start, stop)
             quarantined.extend(images.quarantined)
             num_images += stop - start
-            batch = looked_at(chosen(every, images.kept, images.pixels), network, seeing)
+            batch = replace(part(every, images.kept), pixels=images.pixels)
+            batch = looked_at(batch, networks, seeing)
             for lane in seeing:
                 room = lane.room(start, stop)
                 fed.append((lane, first(batch, sum(place < room for place in images.kept))))
         for lane, batch in fed:
             if batch.ids and lane.fold.audit not in failed:
                 feed(lane, batch, states, failed)
-    return Piece(states, tuple(quarantined), num_images, failed)
+    merged = {lane.name: states[lane.name].merged() for lane in lanes if lane.name in states}
+    return Piece(
+        {lane.name: merged.get(lane.name) for lane in lanes}, tuple(quarantined), num_images, failed
+    )
 
 
-def feed(lane: Lane, batch: Batch, states: dict[str, Any], failed: dict[str, str]) -> None:
+def feed(
+    lane: Lane, batch: Batch, states: dict[str, Accumulator[Any]], failed: dict[str, str]
+) -> None:
     """Merge the state of one batch into the lane's, or note why its audit failed."""
     try:
         state = lane.measurement.measure(batch)
-        before = states[lane.name]
-        states[lane.name] = state if before is None else merge(before, state)
+        states.setdefault(lane.name, Accumulator()).add(state)
     except Exception as error:
         failed[lane.fold.audit] = failure_of(error, lane.name)
+        states.pop(lane.name, None)
 
 
-def labelled(rows: Rows, start: int, stop: int) -> Batch:
-    """Every row of a range, without pixels."""
+def labelled(rows: Rows, start: int, stop: int, lanes: Sequence[Lane]) -> Batch:
+    """Every row of a range, without pixels; with the features that some lane reads from a file."""
+    stored = {output for lane in lanes for output in lane.from_file}
+    features = rows.stored_features(start, stop) if stored else None
     return Batch(
         ids=rows.ids(start, stop),
-        pixels=torch.zeros(stop - start, 3, 0, 0, dtype=torch.uint8),
+        rows=rows.numbers(start, stop),
+        pixels={},
         attributes=rows.attributes(start, stop),
         labels=rows.classes(start, stop),
-        outputs={},
+        predictions=rows.predictions(start, stop),
+        columns=rows.columns(start, stop),
+        outputs={} if features is None else dict.fromkeys(stored, features),
     )
 
 
-def chosen(batch: Batch, kept: Sequence[int], pixels: torch.Tensor) -> Batch:
-    """The rows at these positions, with their pixels."""
-    where = list(kept)
-    return replace(
-        batch,
-        ids=tuple(batch.ids[position] for position in where),
-        pixels=pixels,
-        attributes=batch.attributes[where],
-        labels=None if batch.labels is None else batch.labels[where],
-    )
-
-
-def looked_at(batch: Batch, network: PlacedNetwork, lanes: Sequence[Lane]) -> Batch:
-    """The same images after one forward pass, with all that the lanes want on its device."""
+def looked_at(
+    batch: Batch, networks: Mapping[NetworkRole, PlacedNetwork], lanes: Sequence[Lane]
+) -> Batch:
+    """The same images after one pass through every network, with all that the lanes want."""
     if not batch.ids:
         return batch
-    computed = compute(batch, network, lanes)
-    refuse_non_finite(computed.logits, batch.ids)
-    return replace(batch, outputs=computed.outputs)
+    outputs = dict(batch.outputs)
+    for role, computed in compute(batch, networks, lanes).items():
+        if computed.logits is not None:
+            refuse_non_finite(computed.logits, batch.ids, role)
+        outputs |= computed.outputs
+    return replace(batch, outputs=outputs)
 
 
-def compute(batch: Batch, network: PlacedNetwork, lanes: Sequence[Lane]) -> Computed:
+def compute(
+    batch: Batch, networks: Mapping[NetworkRole, PlacedNetwork], lanes: Sequence[Lane]
+) -> dict[NetworkRole, Computed]:
     outputs = tuple({output: None for lane in lanes for output in lane.fold.outputs})
     try:
-        return network.compute(batch.pixels, outputs)
+        return compute_all(networks, batch.pixels, outputs)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
+        devices = ", ".join(dict.fromkeys(str(network.device) for network in networks.values()))
         raise ExecutionError(
-            f"the memory of {network.device} ran out at a batch of {len(batch.ids)} images",
+            f"the memory of {devices} ran out at a batch of {len(batch.ids)} images",
             hint="free memory, or start anew with a smaller engine.batch_size and --fresh",
         ) from error
 
 
 def first(batch: Batch, count: int) -> Batch:
     """The first rows of a batch."""
-    if count >= len(batch.ids):
+    return batch if count >= len(batch.ids) else part(batch, range(count))
+
+
+def part(batch: Batch, places: Sequence[int]) -> Batch:
+    """The rows of a batch at some positions."""
+    if len(places) == len(batch.ids):
         return batch
+    where: slice | list[int] = list(places)
+    if isinstance(places, range):
+        where = slice(places.start, places.stop)
+
+    def of(values: Tensor) -> Tensor:
+        return values[where]
+
     return Batch(
-        ids=batch.ids[:count],
-        pixels=batch.pixels[:count],
-        attributes=batch.attributes[:count],
-        labels=None if batch.labels is None else batch.labels[:count],
-        outputs={output: values[:count] for output, values in batch.outputs.items()},
+        ids=tuple(batch.ids[place] for place in places),
+        rows=of(batch.rows),
+        pixels={role: of(pixels) for role, pixels in batch.pixels.items()},
+        attributes=of(batch.attributes),
+        labels=None if batch.labels is None else of(batch.labels),
+        predictions=None if batch.predictions is None else of(batch.predictions),
+        columns={name: of(codes) for name, codes in batch.columns.items()},
+        outputs={output: of(values) for output, values in batch.outputs.items()},
     )

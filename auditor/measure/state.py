@@ -13,11 +13,11 @@ order gives the same bytes, because float sums are float64 and nothing is reorde
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import reduce
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, final, get_args, get_type_hints
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ Largest = Annotated[Tensor, Reduction.MAX]
 """Elementwise maximum."""
 
 Concatenated = Annotated[Tensor, Reduction.CONCAT]
-"""Rows, joined along the first dimension. For bounded tables only: these grow."""
+"""Rows, joined along the first dimension. These grow with the images: see `Accumulator`."""
 
 S = TypeVar("S")
 
@@ -88,15 +88,73 @@ def merge(first: S, second: S) -> S:
 
 
 def merge_all(states: Iterable[S]) -> S:
-    """Merge states in the order given.
+    """Merge states in the order given; the same bytes as `merge`, step by step.
 
     Raises:
-        ValueError: when there is none.
+        TypeError: as `merge`.
+        ValueError: as `merge`, or there is no state.
     """
-    ordered = list(states)
-    if not ordered:
-        raise ValueError("there is no state to merge")
-    return reduce(merge, ordered)
+    accumulator: Accumulator[S] = Accumulator()
+    for state in states:
+        accumulator.add(state)
+    return accumulator.merged()
+
+
+@final
+class Accumulator(Generic[S]):
+    """Merges a stream of states; rows are copied once instead of with every state.
+
+    Joining rows state by state copies everything for each of them, which is quadratic in their
+    number. Here rows wait in pieces, and each piece is let go as soon as it lies in the result:
+    memory holds the result and one piece. Sums, minima and maxima are merged at once, left to
+    right, so the bytes are those of `merge`.
+    """
+
+    def __init__(self) -> None:
+        self._kind: type[S] | None = None
+        self._how: dict[str, Reduction] = {}
+        self._reduced: dict[str, Tensor] = {}
+        self._rows: dict[str, deque[Tensor]] = {}
+
+    def add(self, state: S) -> None:
+        """Take the next state.
+
+        Raises:
+            TypeError: as `merge`.
+            ValueError: as `merge`.
+        """
+        kind = type(state)
+        if self._kind is None:
+            self._kind, self._how = kind, reductions(kind)
+        if kind is not self._kind:
+            raise TypeError(f"cannot merge {self._kind.__name__} with {kind.__name__}")
+        for name, how in self._how.items():
+            where, value = f"{kind.__name__}.{name}", getattr(state, name)
+            if how is Reduction.CONCAT:
+                rows = self._rows.setdefault(name, deque())
+                if rows:
+                    _refuse_other_rows(where, rows[0], value)
+                rows.append(value)
+            elif name in self._reduced:
+                self._reduced[name] = _reduce(where, how, self._reduced[name], value)
+            else:
+                self._reduced[name] = value
+
+    def merged(self) -> S:
+        """The merge of all states so far; the accumulator is empty afterwards.
+
+        Raises:
+            ValueError: when there is none.
+        """
+        if self._kind is None:
+            raise ValueError("there is no state to merge")
+        values = {
+            name: _joined(self._rows[name]) if how is Reduction.CONCAT else self._reduced[name]
+            for name, how in self._how.items()
+        }
+        kind, self._kind = self._kind, None
+        self._reduced, self._rows = {}, {}
+        return kind(**values)
 
 
 def to_tensors(state: Any) -> dict[str, Tensor]:
@@ -120,13 +178,34 @@ def from_tensors(kind: type[S], tensors: Mapping[str, Tensor]) -> S:
     return kind(**tensors)
 
 
-def _reduce(name: str, how: Reduction, first: Tensor, second: Tensor) -> Tensor:
+def _joined(pieces: deque[Tensor]) -> Tensor:
+    """The pieces as one tensor; each is let go as soon as it was copied."""
+    first, num_rows = pieces[0], sum(len(piece) for piece in pieces)
+    if len(pieces) == 1:
+        return pieces.popleft()
+    whole = torch.empty((num_rows, *first.shape[1:]), dtype=first.dtype, device=first.device)
+    del first
+    start = 0
+    while pieces:
+        piece = pieces.popleft()
+        whole[start : start + len(piece)] = piece
+        start += len(piece)
+    return whole
+
+
+def _refuse_other_rows(name: str, first: Tensor, second: Tensor) -> None:
     if first.dtype != second.dtype:
         raise ValueError(f"{name}: {first.dtype} and {second.dtype} do not merge")
+    if first.shape[1:] != second.shape[1:]:
+        raise ValueError(f"{name}: rows of {first.shape} and {second.shape} do not fit")
+
+
+def _reduce(name: str, how: Reduction, first: Tensor, second: Tensor) -> Tensor:
     if how is Reduction.CONCAT:
-        if first.shape[1:] != second.shape[1:]:
-            raise ValueError(f"{name}: rows of {first.shape} and {second.shape} do not fit")
+        _refuse_other_rows(name, first, second)
         return torch.cat([first, second])
+    if first.dtype != second.dtype:
+        raise ValueError(f"{name}: {first.dtype} and {second.dtype} do not merge")
     # Broadcasting would hide a state of another layer or another set of attributes.
     if first.shape != second.shape:
         raise ValueError(f"{name}: {tuple(first.shape)} and {tuple(second.shape)} do not merge")

@@ -72,6 +72,9 @@ class Archives:
     def labels(self, split: str) -> NDArray[np.int64] | None:
         return self._images(split).labels
 
+    def predictions(self, split: str) -> NDArray[np.int64] | None:
+        return None
+
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
         only_clean(view, self._spec.name)
         pixels = self._images(split).pixels

@@ -79,6 +79,9 @@ class CelebA:
     def labels(self, split: str) -> NDArray[np.int64] | None:
         return None
 
+    def predictions(self, split: str) -> NDArray[np.int64] | None:
+        return None
+
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
         only_clean(view, "CelebA")
         ids = split_of(self._ids, split)

@@ -65,6 +65,9 @@ class DrawnPortraits:
     def labels(self, split: str) -> NDArray[np.int64] | None:
         return None
 
+    def predictions(self, split: str) -> NDArray[np.int64] | None:
+        return None
+
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
         indices = split_of(self._indices, split)
         if not rows:

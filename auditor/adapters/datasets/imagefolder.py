@@ -105,6 +105,9 @@ class ImageFolder:
     def labels(self, split: str) -> NDArray[np.int64] | None:
         return split_of(self._labels, split)
 
+    def predictions(self, split: str) -> NDArray[np.int64] | None:
+        return None
+
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
         only_clean(view, "an image folder")
         paths = split_of(self._paths, split)

@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 
 from auditor.adapters.datasets.protocol import Dataset
 from auditor.errors import InputError, PlanError
-from auditor.near import suggest
+from auditor.inventory.values import value_text
+from auditor.near import listing, nearest, plural, suggest
 from auditor.spec.attribute import AttributeSpec
 
 TRUTHS = {"true": 1.0, "false": 0.0}
+
+LISTED = 10
+"""Values that an error names before it only counts the rest."""
 
 
 def attribute_matrix(
@@ -105,7 +109,7 @@ def not_binary(known: NDArray[np.float64], name: str, column: str) -> PlanError:
 
 
 def class_indices(
-    labels: Sequence[str], classes: tuple[str, ...] | None, where: str
+    labels: Sequence[str], classes: tuple[str, ...] | None, where: str, *, noun: str = "label"
 ) -> NDArray[np.int64]:
     """Class index per row, -1 where the label is empty.
 
@@ -115,32 +119,112 @@ def class_indices(
         labels: One text per row.
         classes: Class names in output order.
         where: How an error names the column.
+        noun: What the column holds: `label` or `prediction`.
 
     Raises:
-        InputError: A label is neither a name out of `classes` nor an index into it.
+        InputError: Some are neither names out of `classes` nor indices into it (all of them are
+            listed), or names and indices are mixed.
     """
     known = sorted(set(labels) - {""})
     if classes is not None and set(known) <= set(classes):
         index = {name: position for position, name in enumerate(classes)}
     elif all(word.isdecimal() for word in known):
         index = {word: int(word) for word in known}
+        refuse_too_large(index, classes, where, noun)
     else:
-        raise unknown_label(known, classes, where)
+        raise unknown_labels(known, classes, where, noun)
     index[""] = -1
-    largest = max((index[word] for word in known), default=-1)
-    if classes is not None and largest >= len(classes):
-        raise InputError(f"{where}: label {largest}, but there are {len(classes)} classes")
     return np.array([index[word] for word in labels], dtype=np.int64)
 
 
-def unknown_label(known: Sequence[str], classes: tuple[str, ...] | None, where: str) -> InputError:
+def refuse_too_large(
+    index: Mapping[str, int], classes: tuple[str, ...] | None, where: str, noun: str
+) -> None:
+    """Raise for indices beyond the last class.
+
+    Raises:
+        InputError: with all of them.
+    """
+    if classes is None:
+        return
+    beyond = sorted(value for value in index.values() if value >= len(classes))
+    if beyond:
+        raise InputError(
+            f"{where}: {counted(noun, beyond)} {listed(beyond)}, but there are {len(classes)} "
+            "classes",
+            hint=f"Classes count from 0 to {len(classes) - 1}.",
+        )
+
+
+def unknown_labels(
+    known: Sequence[str], classes: tuple[str, ...] | None, where: str, noun: str
+) -> InputError:
+    """The error for labels that are no indices, or not all of them, and not all known names."""
+    numbers = [word for word in known if word.isdecimal() and word not in (classes or ())]
+    names = [word for word in known if not word.isdecimal() or word in (classes or ())]
+    if numbers:
+        return InputError(
+            f"{where}: {plural(noun)} mix names, such as {names[0]!r}, and numbers, such as "
+            f"{numbers[0]!r}",
+            hint=f"Write every {noun} as a name out of `dataset.classes`, or every one as an index "
+            "into it.",
+        )
     if classes is None:
         return InputError(
-            f"{where}: the label {known[0]!r} is a name, but the dataset declares no `classes`",
+            f"{where}: the {noun} {known[0]!r} is a name, but the dataset declares no `classes`",
             hint="List the class names in output order under `dataset.classes`.",
         )
-    word = next(word for word in known if word not in classes)
+    unknown = [word for word in known if word not in classes]
+    if len(unknown) == 1:
+        return InputError(
+            f"{where}: the {noun} {unknown[0]!r} is not one of the dataset's classes",
+            hint=suggest(unknown[0], classes, "class", most=3),
+        )
+    meant = [(word, nearest(word, classes)) for word in unknown[:LISTED]]
+    near = ", ".join(f"`{name}` for {word!r}" for word, name in meant if name is not None)
     return InputError(
-        f"{where}: the label {word!r} is not one of the dataset's classes",
-        hint=suggest(word, classes, "class", most=3),
+        f"{where}: {len(unknown)} {plural(noun)} are not among the dataset's classes: "
+        f"{listed([repr(word) for word in unknown])}",
+        hint=f"did you mean {near}?" if near else listing(classes, "class"),
     )
+
+
+def counted(noun: str, values: Sequence[object]) -> str:
+    """The noun, in the plural where there are several."""
+    return noun if len(values) == 1 else plural(noun)
+
+
+def listed(values: Sequence[object]) -> str:
+    """All values with commas; from the eleventh on, how many more there are."""
+    rest = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
+    return f"{', '.join(map(str, values[:LISTED]))}{rest}"
+
+
+def group_codes(
+    dataset: Dataset, split: str, columns: Mapping[str, Sequence[str]]
+) -> dict[str, NDArray[np.int64]]:
+    """Group columns as numbers: per row the position of its value, -1 where it is missing.
+
+    Args:
+        dataset: Where the columns are.
+        split: Its split.
+        columns: Name of a column to its values as text, as `inventory.values` writes them.
+
+    Raises:
+        PlanError: There is no such column; near names are offered.
+        InputError: The column holds a value that was not there when the run was planned.
+    """
+    return {name: codes(dataset, split, name, values) for name, values in columns.items()}
+
+
+def codes(dataset: Dataset, split: str, name: str, values: Sequence[str]) -> NDArray[np.int64]:
+    position = {value: index for index, value in enumerate(values)} | {"": -1}
+    texts = [value_text(value) for value in dataset.column(split, name).tolist()]
+    strange = sorted(set(texts) - set(position))
+    if strange:
+        raise InputError(
+            f"column {name!r} of split {split!r} holds {listed([repr(each) for each in strange])}, "
+            "which was not there when the run was planned",
+            hint="run again, with nobody writing the table",
+        )
+    return np.array([position[text] for text in texts], dtype=np.int64)

@@ -57,12 +57,19 @@ class Manifest:
         return part.table.column(name)[part.rows]
 
     def labels(self, split: str) -> NDArray[np.int64] | None:
+        return self._classes_in(split, split_of(self._parts, split).table.columns.label, "label")
+
+    def predictions(self, split: str) -> NDArray[np.int64] | None:
+        column = split_of(self._parts, split).table.columns.prediction
+        return self._classes_in(split, column, "prediction")
+
+    def _classes_in(self, split: str, column: str, noun: str) -> NDArray[np.int64] | None:
         part = split_of(self._parts, split)
-        name = part.table.columns.label
-        if name not in part.table.names:
+        if column not in part.table.names:
             return None
-        labels = tuple(part.table.text(name)[part.rows])
-        return class_indices(labels, self.classes, f"{part.table.path}, column {name!r}")
+        texts = tuple(part.table.text(column)[part.rows])
+        where = f"{part.table.path}, column {column!r}"
+        return class_indices(texts, self.classes, where, noun=noun)
 
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
         only_clean(view, "a manifest")

@@ -63,6 +63,16 @@ class Dataset(Protocol):
         """Class index per row, -1 where it is unknown; None where the dataset has no labels."""
         ...
 
+    def predictions(self, split: str) -> NDArray[np.int64] | None:
+        """Class index per row by a prediction made elsewhere, -1 where it is unknown.
+
+        None where the dataset has no such column.
+
+        Raises:
+            InputError: A prediction is none of the classes; all of them are listed.
+        """
+        ...
+
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
         """The images of these rows: uint8 [3, H, W] RGB, upright, or why there is none.
 

@@ -151,12 +151,12 @@ class Examples:
         present = labels_of(self.context, batch).to(torch.int8)
         if activation.dim() != 4:
             empty = torch.zeros(0, present.shape[1], 1, 1)
-            return ExampleState(batch.pixels[:0].cpu(), empty, present[:0])
+            return ExampleState(pixels_of(batch)[:0], empty, present[:0])
         if self.mask is not None:
             jacobian = jacobian * self.mask.mask.to(jacobian.device)
         maps = pattern_map(jacobian, activation).float().cpu()
         # A picture with infinite gradients has no map; zero reads as "nothing speaks for it".
-        return ExampleState(batch.pixels.cpu(), maps.nan_to_num(0.0, 0.0, 0.0), present)
+        return ExampleState(pixels_of(batch), maps.nan_to_num(0.0, 0.0, 0.0), present)
 
     def enough(self, state: ExampleState) -> bool:
         """The plan limits the rows."""
@@ -220,6 +220,11 @@ class Energy:
 def logits_of(batch: Batch) -> Tensor:
     """All logits of the batch [B, C]."""
     return batch.outputs[Output(kind="logits")].detach().cpu()
+
+
+def pixels_of(batch: Batch) -> Tensor:
+    """The images as the inspected network sees them, uint8 [B, 3, h, w]."""
+    return batch.pixels["model"].cpu()
 
 
 def activation_of(spec: RelationshipsSpec, batch: Batch) -> Tensor:

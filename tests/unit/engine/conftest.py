@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor.adapters.datasets.protocol import Unreadable
+from auditor.adapters.features import Features
 from auditor.engine.backends.local import LocalBackend
 from auditor.engine.lane import Lane
-from auditor.engine.network import PlacedNetwork
+from auditor.engine.network import PlacedNetwork, roles_of
 from auditor.engine.progress import Silent
 from auditor.engine.rows import Labels, open_rows
 from auditor.engine.scan import Scanned, ScanSettings, run_scan
 from auditor.measure.fold import Batch
 from auditor.measure.state import Concatenated, Summed
-from auditor.needs import Fold, Output, Source, View
+from auditor.needs import Fold, NetworkRole, Output, Source, View
+from auditor.plan.facts import ROLES
 from auditor.plan.steps import Scan, Shard
 from auditor.spec.model import Preprocess
 from auditor.store.states import StateStore
@@ -54,6 +56,9 @@ class Memory:
 
     def labels(self, split: str) -> NDArray[np.int64]:
         return np.arange(len(self.images)) % 2
+
+    def predictions(self, split: str) -> NDArray[np.int64] | None:
+        return None
 
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
         self.decoded.update(rows)
@@ -92,9 +97,11 @@ class Bench:
     """A scan ready to run, again and again, with other folds."""
 
     dataset: Memory
-    network: PlacedNetwork
+    networks: dict[NetworkRole, PlacedNetwork]
     store: StateStore
-    passes: list[int] = field(default_factory=list)
+    passes: dict[NetworkRole, list[int]] = field(default_factory=dict)
+    features: Features | None = None
+    preprocess: dict[NetworkRole, Preprocess] = field(default_factory=dict)
     shard_size: int = 8
     batch_size: int = 3
     num_workers: int = 0
@@ -114,7 +121,14 @@ class Bench:
             shards=tuple(Shard(start=c, stop=min(c + self.shard_size, rows)) for c in cuts),
         )
 
+    @property
+    def network(self) -> PlacedNetwork:
+        return self.networks["model"]
+
     def run(self, *looks: tuple[Fold, Look], network: PlacedNetwork | None = None) -> Scanned:
+        networks = self.networks if network is None else {**self.networks, "model": network}
+        scan = self.scan(*(fold for fold, _ in looks))
+        used = {role: networks[role] for role in roles_of(scan.outputs)}
         count = len(self.dataset.images)
         labels = Labels(
             ids=self.dataset.ids("train"),
@@ -125,15 +139,16 @@ class Bench:
             self.dataset,
             Source(split="train"),
             labels,
-            Preprocess(),
+            {role: self.preprocess.get(role, Preprocess()) for role in used},
             seed=0,
             num_workers=self.num_workers,
+            features=self.features,
         ) as rows:
             return run_scan(
-                self.scan(*(fold for fold, _ in looks)),
+                scan,
                 [Lane(fold, look, Seen, f"{fold.audit}-{fold.name}") for fold, look in looks],
                 rows,
-                network or self.network,
+                used,
                 settings=ScanSettings(self.batch_size, 0, self.max_unreadable),
                 store=self.store,
                 backend=LocalBackend(),
@@ -180,11 +195,14 @@ def make_bench(tmp_path: Path) -> Callable[..., Bench]:
     def make(count: int = 30, *, broken: frozenset[int] = frozenset(), **other: Any) -> Bench:
         generator = torch.Generator().manual_seed(1)
         images = torch.randint(0, 256, (count, 3, 8, 8), generator=generator).to(torch.uint8)
-        module = small_network()
-        bench = Bench(
-            Memory(images, broken), placed(module), StateStore(tmp_path / "states"), **other
-        )
-        module.register_forward_hook(lambda _m, given, _o: bench.passes.append(len(given[0])))
+        modules: dict[NetworkRole, nn.Module] = {role: small_network() for role in ROLES}
+        networks = {role: placed(module) for role, module in modules.items()}
+        bench = Bench(Memory(images, broken), networks, StateStore(tmp_path / "states"), **other)
+        for role, module in modules.items():
+            sizes = bench.passes.setdefault(role, [])
+            module.register_forward_hook(
+                lambda _m, given, _o, sizes=sizes: sizes.append(len(given[0]))
+            )
         return bench
 
     return make

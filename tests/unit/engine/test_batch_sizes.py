@@ -23,7 +23,7 @@ def test_a_cpu_takes_a_power_of_two_that_fits(
 
 
 def test_rows_that_nobody_looks_at_come_in_large_portions() -> None:
-    assert choose_batch_size(None, None, (), Silent()) == 4096
+    assert choose_batch_size({}, None, (), Silent()) == 4096
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_said() -> None:

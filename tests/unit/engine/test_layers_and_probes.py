@@ -84,7 +84,7 @@ def test_operations_and_memory_of_a_linear_network_are_what_one_counts_by_hand()
     spec = BuiltinModel(source="builtin", name="portraits_net", num_outputs=10)
     placed = place(network, spec, EngineSpec(), CPU)
     sample = torch.zeros(3, 4, 4, dtype=torch.uint8)
-    found = probe_scan(placed, sample, (Output(kind="logits"),), 8)
+    found = probe_scan({"model": placed}, {"model": sample}, (Output(kind="logits"),), 8)
     assert found.flops_per_image == 2 * 48 * 10
     weights, images, logits = 4 * (480 + 10), 4 * 8 * 48, 4 * 8 * 10
     assert found.memory_bytes[8] >= weights + images + logits

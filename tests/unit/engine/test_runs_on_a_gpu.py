@@ -45,7 +45,8 @@ def test_an_automatic_batch_size_runs(make_bench: Callable[..., Bench]) -> None:
     cuda = torch.device("cuda", 0)
     module = bench.network.module.to(cuda)
     network = replace(bench.network, module=module, compiled=module, device=cuda)
-    size = choose_batch_size(network, bench.dataset.images[0], (GRADIENTS,), Silent())
+    sample = bench.dataset.images[0]
+    size = choose_batch_size({"model": network}, {"model": sample}, (GRADIENTS,), Silent())
     assert 1 <= size <= 512
 
 

@@ -1,0 +1,158 @@
+"""The networks of a run by role: opened when they are first needed, tried before they work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor
+
+from auditor.adapters.models.head import check_logits
+from auditor.adapters.models.open import open_network
+from auditor.audits.failures.spec import FailuresSpec
+from auditor.catalog import AuditSpec, network_of
+from auditor.context import Context
+from auditor.engine.device import is_out_of_memory
+from auditor.engine.network import (
+    PlacedNetwork,
+    layers_of,
+    outputs_of,
+    place,
+    refuse_missing_layers,
+)
+from auditor.engine.train import FittedNetwork
+from auditor.errors import AuditorError, InputError
+from auditor.measure.taps import borrowed
+from auditor.needs import Fold, NetworkRole
+from auditor.plan.identity import Settled
+from auditor.plan.steps import Scan, Step, Visit
+from auditor.spec.model import ModelSpec
+
+
+@final
+@dataclass
+class Networks:
+    """The networks that some steps use.
+
+    Attributes:
+        spec: The spec.
+        steps: The steps.
+        contexts: Audit id to what its computation may know.
+        allow_code: Whether networks may run code of their own.
+        trained: Role to the network that a `Train` step fitted.
+    """
+
+    spec: AuditSpec
+    steps: tuple[Step, ...]
+    contexts: Mapping[str, Context]
+    allow_code: bool
+    trained: dict[NetworkRole, FittedNetwork] = field(default_factory=dict)
+    _placed: dict[NetworkRole, PlacedNetwork] = field(default_factory=dict)
+    _tried: set[NetworkRole] = field(default_factory=set)
+
+    def placed(self, role: NetworkRole, settled: Settled) -> PlacedNetwork:
+        """The network of a role where the run computes.
+
+        Raises:
+            InputError: it cannot be opened, or lacks a layer that some step looks at.
+        """
+        if role not in self._placed:
+            model, fitted = model_of(self.spec, role), self.trained.get(role)
+            trained = fitted.path if fitted is not None else None
+            module = open_network(model, allow_code=self.allow_code, trained=trained)
+            refuse_missing_layers(module, layers_of(self.steps, role))
+            self._placed[role] = place(module, model, self.spec.engine, settled)
+        return self._placed[role]
+
+    def try_out(self, role: NetworkRole, sample: Tensor) -> None:
+        """Send one image uint8 [3, h, w] through a placed network, once in a run.
+
+        An archive or a Python file tells its outputs and its input only when it runs.
+
+        Raises:
+            InputError: it does not take images of this size, returns no logits although scores
+                are wanted, or has another number of outputs than there are classes.
+            PlanError: it lacks the output of an attribute.
+        """
+        if role in self._tried:
+            return
+        self._tried.add(role)
+        output = passed(self._placed[role], sample, role)
+        for fold in folds_of(self.steps):
+            wanted = outputs_of(role, fold.outputs)
+            if any(each.kind != "features" for each in wanted):
+                context = self.contexts[fold.audit]
+                logits = check_logits(output, context.attributes)
+                if isinstance(self.spec.audits[fold.audit], FailuresSpec):
+                    refuse_other_classes(logits, context, role)
+
+
+def model_of(spec: AuditSpec, role: NetworkRole) -> ModelSpec:
+    """The network of a role as the spec describes it; a column of predictions for a model.
+
+    Raises:
+        ValueError: the spec has no extractor of its own; planning made sure that it has.
+    """
+    found = spec.model if role == "model" else network_of(spec, role)
+    if found is None:
+        raise ValueError(f"the spec has no network in the role {role!r}")
+    return found
+
+
+def passed(network: PlacedNetwork, sample: Tensor, role: NetworkRole) -> object:
+    """What a network makes of one image uint8 [3, h, w].
+
+    Raises:
+        InputError: it does not take images of this size.
+    """
+    try:
+        with torch.no_grad(), borrowed(network.module):
+            return network.module(network.prepare(sample.unsqueeze(0)))
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        if is_out_of_memory(error) or isinstance(error, AuditorError):
+            raise
+        height, width = sample.shape[1:]
+        reason = str(error).strip().splitlines()
+        raise InputError(
+            f"the {role} cannot take images of {width}×{height} pixels: "
+            f"{reason[0] if reason else type(error).__name__}",
+            hint=f"set `{role}.preprocess.resize` and `{role}.preprocess.crop` to the size that "
+            "the network was fitted on",
+        ) from error
+
+
+def refuse_other_classes(logits: Tensor, context: Context, role: NetworkRole) -> None:
+    """Raise where a classifier's outputs are not the dataset's classes.
+
+    Raises:
+        InputError: with both numbers.
+    """
+    if context.head != "multi_class" or context.classes is None:
+        return
+    if logits.shape[1] != len(context.classes):
+        raise InputError(
+            f"the {role} has {logits.shape[1]} outputs, but the dataset has "
+            f"{len(context.classes)} classes",
+            hint="inspect a network that was fitted on these classes"
+            if role == "model"
+            else f"leave `extractor` out of `audits.{context.audit}.inspect`: its units can be "
+            "features all the same",
+        )
+
+
+def folds_of(steps: Sequence[Step]) -> Iterator[Fold]:
+    """Every fold of some steps."""
+    for step in steps:
+        if isinstance(step, Scan):
+            yield from step.folds
+
+
+def audits_with(steps: Sequence[Step], role: NetworkRole) -> tuple[str, ...]:
+    """The audits that compute with the network of a role."""
+    found = {fold.audit: None for fold in folds_of(steps) if outputs_of(role, fold.outputs)}
+    found |= {
+        step.audit: None for step in steps if isinstance(step, Visit) and step.network == role
+    }
+    return tuple(found)
