@@ -94,7 +94,9 @@ def choose(
         fill(failures[s], drawn(rows[inside], spec.failures, generator))
         fill(successes[s], drawn(rows[scored & (failed == 0)], spec.failures, generator))
     wanted = torch.cat([activating.flatten(), failures.flatten(), successes.flatten()])
-    return Chosen(wanted[wanted >= 0].unique(), feature, activating, failures, successes, values)
+    return Chosen(
+        torch.unique(wanted[wanted >= 0]), feature, activating, failures, successes, values
+    )
 
 
 def fill(target: Tensor, values: Tensor) -> None:

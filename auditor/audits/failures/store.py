@@ -34,7 +34,9 @@ def feature_health(features: Tensor) -> Health:
     low = torch.full((num_features,), torch.inf)
     high = torch.full((num_features,), -torch.inf)
     nonfinite = torch.zeros(num_features, dtype=torch.bool)
-    for block in features.split(max(1, MAX_BLOCK_BYTES // (4 * max(1, num_features)))):
+    num_rows = max(1, MAX_BLOCK_BYTES // (4 * max(1, num_features)))
+    for start in range(0, len(features), num_rows):
+        block = features[start : start + num_rows]
         low, high = torch.minimum(low, block.amin(0)), torch.maximum(high, block.amax(0))
         nonfinite |= ~block.isfinite().all(0)
     # Without images there is nothing to tell features apart by: all count as constant.

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from auditor.audits.failures.confirming import (
-    EXPLORATORY,
     Part,
     Scored,
     candidates,
@@ -18,7 +17,7 @@ from auditor.audits.failures.confirming import (
 )
 from auditor.audits.failures.groups import Group
 from auditor.audits.failures.growing import Tree, group_seed, grow, place
-from auditor.audits.failures.result import Counts, GroupResult, NodeResult
+from auditor.audits.failures.result import Counts, GroupOutcome, GroupResult, NodeResult
 from auditor.audits.failures.spec import FailuresSpec
 from auditor.audits.failures.states import TableState
 from auditor.audits.failures.store import Health, group_features
@@ -55,6 +54,17 @@ class Parts(NamedTuple):
         return Counts(size=len(self.failed), failures=int(self.failed.sum()))
 
 
+class Stopped(NamedTuple):
+    """What came of a group, and why."""
+
+    outcome: GroupOutcome
+    reason: str
+
+
+Purposes = tuple[tuple[Counts, str], ...]
+"""Counts of each part, with what its images are for."""
+
+
 def study(
     spec: FailuresSpec, table: TableState, health: Health, group: Group, *, seed: int
 ) -> Studied:
@@ -70,21 +80,15 @@ def study(
     part = table.part[group.members]
     found = part_of(group, part == 0)
     confirming = part_of(group, part == 1) if spec.confirm is not None else None
-    reason = untestable(spec, found.counts, confirming.counts if confirming else None)
-    counted_both = [found.counts, *([confirming.counts] if confirming else [])]
-    if reason is None and not any(counts.failures for counts in counted_both):
-        return Studied(stopped(group, found, confirming, None), no_samples())
-    reason = reason or too_few(spec, found.counts, confirming.counts if confirming else None)
-    if reason is None and not health.num_usable:
-        reason = "the extractor gives no feature that is finite and changes between images"
-    if reason is not None:
-        return Studied(stopped(group, found, confirming, reason), no_samples())
+    stopped = why_not(spec, health, purposes(found, confirming))
+    if stopped is not None:
+        return Studied(bare_result(group, found, confirming, stopped), no_samples())
     features = group_features(table.features, found.positions, health.nonfinite)
     tree = grow(spec, features, found.failed, seed=group_seed(seed, group.id))
     del features
     if not tree.num_features:
-        reason = "no feature changes between the images that trees are grown on"
-        return Studied(stopped(group, found, confirming, reason), no_samples())
+        stopped = Stopped("not_testable", "no feature changes between its images")
+        return Studied(bare_result(group, found, confirming, stopped), no_samples())
     return tested(spec, table, group, tree, found, confirming)
 
 
@@ -93,27 +97,52 @@ def part_of(group: Group, mask: Tensor) -> Parts:
     return Parts(group.members[mask], group.failed[mask])
 
 
-def untestable(spec: FailuresSpec, found: Counts, confirming: Counts | None) -> str | None:
-    """Why there are too few images; None where there are enough."""
-    for counts, purpose in purposes(found, confirming):
-        if counts.size < spec.min_group:
+def purposes(found: Parts, confirming: Parts | None) -> Purposes:
+    """Counts of both parts with what they are for."""
+    growing = (found.counts, "grow trees on")
+    if confirming is None:
+        return (growing,)
+    return (growing, (confirming.counts, "confirm leaves on"))
+
+
+def why_not(spec: FailuresSpec, health: Health, counts: Purposes) -> Stopped | None:
+    """Why no tree is grown; None where one is.
+
+    A group without failures is no failure of the audit, as long as it has images enough.
+    """
+    if few := too_few_images(spec, counts):
+        return Stopped("not_testable", few)
+    if not any(part.failures for part, _ in counts):
+        return Stopped("no_failures", "the group has no failures")
+    if few := too_few_failures(spec, counts):
+        return Stopped("not_testable", few)
+    if not health.num_usable:
+        reason = "the extractor gives no feature that is finite and changes between images"
+        return Stopped("not_testable", reason)
+    return None
+
+
+def too_few_images(spec: FailuresSpec, counts: Purposes) -> str | None:
+    """Which part has too few images, in words."""
+    for part, purpose in counts:
+        if part.size < spec.min_group:
             return (
-                f"it has {counted(counts.size, 'image')} to {purpose}, and at least "
+                f"it has {counted(part.size, 'image')} to {purpose}, and at least "
                 f"{spec.min_group} are needed"
             )
     return None
 
 
-def too_few(spec: FailuresSpec, found: Counts, confirming: Counts | None) -> str | None:
-    """Why there are too few failures or successes; None where there are enough."""
-    for counts, purpose in purposes(found, confirming):
+def too_few_failures(spec: FailuresSpec, counts: Purposes) -> str | None:
+    """Which part has too few failures or successes, in words."""
+    for part, purpose in counts:
         kinds = (
-            (counts.failures, "failure", "failures"),
-            (counts.size - counts.failures, "success", "successes"),
+            (part.failures, "failure", "failures"),
+            (part.size - part.failures, "success", "successes"),
         )
         for number, one, many in kinds:
             if number < spec.min_failures:
-                among = counted(counts.size, "image")
+                among = counted(part.size, "image")
                 return (
                     f"it has {counted(number, one, many)} among the {among} to {purpose}, and at "
                     f"least {spec.min_failures} are needed"
@@ -121,18 +150,10 @@ def too_few(spec: FailuresSpec, found: Counts, confirming: Counts | None) -> str
     return None
 
 
-def purposes(found: Counts, confirming: Counts | None) -> tuple[tuple[Counts, str], ...]:
-    """Both parts with what they are for."""
-    if confirming is None:
-        return ((found, "grow trees on"),)
-    return ((found, "grow trees on"), (confirming, "confirm leaves on"))
-
-
-def stopped(
-    group: Group, found: Parts, confirming: Parts | None, reason: str | None
+def bare_result(
+    group: Group, found: Parts, confirming: Parts | None, stopped: Stopped
 ) -> GroupResult:
-    """A group without a tree: no failures at all, or not testable for a reason."""
-    why = reason or "the group has no failures"
+    """A group without a tree."""
     return GroupResult(
         id=group.id,
         inspected=group.inspected,
@@ -141,12 +162,12 @@ def stopped(
         value=group.value,
         images=group.images,
         wrong=group.wrong,
-        outcome="no_failures" if reason is None else "not_testable",
-        reason=reason,
+        outcome=stopped.outcome,
+        reason=stopped.reason,
         found=found.counts,
         confirmed=confirming.counts if confirming else None,
-        null_p_value=Estimate.absent(why),
-        stability=Estimate.absent(why),
+        null_p_value=Estimate.absent(stopped.reason),
+        stability=Estimate.absent(stopped.reason),
     )
 
 
@@ -164,9 +185,9 @@ def tested(
     found_counts = node_counts(tree.nodes, grown)
     held_counts = node_counts(tree.nodes, held) if held else None
     scored = Scored(tree.nodes, found_counts, held_counts or found_counts, held_counts is None)
-    result = stopped(group, found, confirming, EXPLORATORY).model_copy(
+    settled = Stopped("exploratory" if scored.exploratory else "no_slice", "not measured yet")
+    result = bare_result(group, found, confirming, settled).model_copy(
         update={
-            "outcome": "exploratory" if scored.exploratory else "no_slice",
             "reason": None,
             "num_features": tree.num_features,
             "nodes": node_results(tree, found_counts, held_counts),
