@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
 
 
 def pattern_map(gradient: Tensor, activation: Tensor) -> Tensor:
@@ -39,20 +38,3 @@ def min_max(maps: Tensor) -> Tensor:
     height = maps.amax((-2, -1), keepdim=True) - low
     usable = (height > 0) & height.isfinite()
     return ((maps - low) / height).where(usable, 0)
-
-
-def resized(maps: Tensor, height: int, width: int) -> Tensor:
-    """Maps laid over an image, bilinear between the centres of their places.
-
-    Args:
-        maps: [B, h, w].
-        height: Height of the image in pixels.
-        width: Its width in pixels.
-
-    Returns:
-        [B, height, width].
-    """
-    size = (height, width)
-    return functional.interpolate(
-        maps.unsqueeze(1), size=size, mode="bilinear", align_corners=False
-    ).squeeze(1)
