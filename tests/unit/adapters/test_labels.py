@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.adapters.datasets.labels import attribute_matrix
+from auditor.adapters.datasets.labels import attribute_matrix, group_codes
 from auditor.adapters.datasets.open import open_dataset
 from auditor.adapters.datasets.protocol import Dataset
-from auditor.errors import PlanError
+from auditor.errors import InputError, PlanError
+from auditor.inventory.dataset import take_dataset
 from auditor.spec.attribute import AttributeSpec
 from auditor.spec.dataset import ManifestDataset
 
@@ -100,6 +101,31 @@ def test_classes_without_labels_are_explained(tmp_path: Path) -> None:
     attribute = AttributeSpec(output=0, classes=("cat",))
     with pytest.raises(PlanError, match="no class labels"):
         attribute_matrix(dataset(tmp_path, "a", "1"), "all", {"a": attribute})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("north", "", "south", "north"), [0, -1, 1, 0]),
+        (("3", "", "20", "3"), [1, -1, 0, 1]),
+        (("true", "", "false", "true"), [1, -1, 0, 1]),
+        (("0.5", "", "2.0", "0.5"), [0, -1, 1, 0]),
+    ],
+)
+def test_groups_are_numbered_as_the_plan_names_them(
+    tmp_path: Path, values: tuple[str, ...], expected: list[int]
+) -> None:
+    table = dataset(tmp_path, "site", *values)
+    spec = ManifestDataset(source="manifest", path=str(tmp_path / "table.csv"))
+    known = take_dataset(spec, ["site"]).splits["all"].columns["site"].values
+    assert known is not None
+    assert group_codes(table, "all", {"site": known})["site"].tolist() == expected
+
+
+def test_a_value_that_came_after_planning_is_named(tmp_path: Path) -> None:
+    table = dataset(tmp_path, "site", "north", "south")
+    with pytest.raises(InputError, match="'south', which was not there when the run was planned"):
+        group_codes(table, "all", {"site": ("north",)})
 
 
 @settings(max_examples=50, deadline=None)

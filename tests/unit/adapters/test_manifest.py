@@ -181,6 +181,72 @@ def test_unknown_labels_are_named(
         dataset.labels("all")
 
 
+def test_predictions_are_read_like_labels_and_may_be_missing(tmp_path: Path) -> None:
+    path = csv(tmp_path, "path,called", "a.png,dog", "b.png,", "c.png,cat")
+    spec = manifest(path, classes=("cat", "dog"), columns=Columns(prediction="called"))
+    predictions = open_dataset(spec).predictions("all")
+    assert predictions is not None
+    assert predictions.tolist() == [1, -1, 0]
+    assert open_dataset(manifest(path, classes=("cat", "dog"))).predictions("all") is None
+
+
+def test_predictions_that_became_floats_are_still_indices(tmp_path: Path) -> None:
+    path = embedded(tmp_path, [None] * 3, prediction=pa.array([1.0, None, 0.0]))
+    predictions = open_dataset(manifest(path, classes=("cat", "dog"))).predictions("all")
+    assert predictions is not None
+    assert predictions.tolist() == [1, -1, 0]
+
+
+def test_every_unknown_prediction_is_listed_with_near_names(tmp_path: Path) -> None:
+    lines = [f"{n}.png,{word}" for n, word in enumerate(("cat", "dgo", "caat", "zebra"))]
+    dataset = open_dataset(
+        manifest(csv(tmp_path, "path,prediction", *lines), classes=("cat", "dog"))
+    )
+    with pytest.raises(InputError) as caught:
+        dataset.predictions("all")
+    assert caught.value.exit_code == 2
+    text = str(caught.value)
+    assert "column 'prediction': 3 predictions are not among the dataset's classes" in text
+    assert "'caat', 'dgo', 'zebra'" in text
+    assert "`cat` for 'caat'" in text
+    assert "`dog` for 'dgo'" in text
+
+
+def test_after_ten_unknown_predictions_the_rest_is_counted(tmp_path: Path) -> None:
+    lines = [f"{n}.png,strange{n:02d}" for n in range(13)]
+    path = csv(tmp_path, "path,prediction", *lines)
+    with pytest.raises(InputError, match=r"'strange09' and 3 more[\s\S]*known classes: cat, dog"):
+        open_dataset(manifest(path, classes=("cat", "dog"))).predictions("all")
+
+
+def test_indices_beyond_the_last_class_are_all_listed(tmp_path: Path) -> None:
+    path = csv(tmp_path, "path,prediction", "a.png,1", "b.png,7", "c.png,12")
+    with pytest.raises(
+        InputError, match=r"predictions 7, 12, but there are 2 classes[\s\S]*0 to 1"
+    ):
+        open_dataset(manifest(path, classes=("cat", "dog"))).predictions("all")
+
+
+@pytest.mark.parametrize("classes", [("cat", "dog"), None])
+@pytest.mark.parametrize("column", ["label", "prediction"])
+def test_names_mixed_with_numbers_are_refused_with_an_example_of_each(
+    tmp_path: Path, classes: tuple[str, ...] | None, column: str
+) -> None:
+    path = csv(tmp_path, f"path,{column}", "a.png,cat", "b.png,1", "c.png,0")
+    dataset = open_dataset(manifest(path, classes=classes))
+    with pytest.raises(
+        InputError, match=f"{column}s mix names, such as 'cat', and numbers, such as '0'"
+    ):
+        (dataset.labels if column == "label" else dataset.predictions)("all")
+
+
+def test_classes_that_are_called_by_numbers_mix_with_names(tmp_path: Path) -> None:
+    path = csv(tmp_path, "path,label", "a.png,cat", "b.png,7")
+    labels = open_dataset(manifest(path, classes=("7", "cat"))).labels("all")
+    assert labels is not None
+    assert labels.tolist() == [1, 0]
+
+
 def test_repeated_ids_are_named(tmp_path: Path) -> None:
     path = csv(tmp_path, "id,path", "x,a.png", "y,b.png", "x,c.png")
     with pytest.raises(InputError, match=r"'x' \(2 times\)"):

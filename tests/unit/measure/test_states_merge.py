@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from auditor.measure.state import (
+    Accumulator,
     Concatenated,
     Largest,
     Smallest,
@@ -52,6 +55,45 @@ def test_any_split_into_shards_merges_to_the_same(cuts: list[int], seed: int) ->
     whole, merged = measured(rows), merge_all(measured(shard) for shard in shards)
     for name, tensor in to_tensors(whole).items():
         assert torch.equal(tensor, to_tensors(merged)[name])
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=12), seed=st.integers(0, 99))
+def test_gathering_gives_the_bytes_of_merging_step_by_step(sizes: list[int], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    parts = [measured(torch.randn(n, 3, generator=generator).double()) for n in sizes]
+    step_by_step = to_tensors(reduce(merge, parts))
+    gathered: Accumulator[Moments] = Accumulator()
+    for part in parts:
+        gathered.add(part)
+    for name, tensor in to_tensors(gathered.merged()).items():
+        assert tensor.dtype == step_by_step[name].dtype
+        assert tensor.numpy().tobytes() == step_by_step[name].numpy().tobytes()
+
+
+def test_gathering_lets_go_of_a_piece_as_soon_as_it_was_copied() -> None:
+    gathered: Accumulator[Moments] = Accumulator()
+    alive: list[weakref.ref[Tensor]] = []
+    for _ in range(3):
+        part = measured(torch.randn(4, 3, dtype=torch.float64))
+        alive.append(weakref.ref(part.rows))
+        gathered.add(part)
+    del part
+    assert all(piece() is not None for piece in alive)
+    whole = gathered.merged()
+    assert len(whole.rows) == 12
+    assert all(piece() is None for piece in alive)
+    with pytest.raises(ValueError, match="no state to merge"):
+        gathered.merged()
+
+
+def test_pieces_that_do_not_fit_are_refused_when_they_come() -> None:
+    gathered: Accumulator[Moments] = Accumulator()
+    gathered.add(measured(torch.randn(2, 3, dtype=torch.float64)))
+    with pytest.raises(ValueError, match=r"Moments\."):
+        gathered.add(measured(torch.randn(2, 4, dtype=torch.float64)))
+    with pytest.raises(TypeError, match="cannot merge Moments with Undeclared"):
+        gathered.add(Undeclared(torch.zeros(1)))  # type: ignore[arg-type]
 
 
 def test_the_same_order_gives_the_same_bytes() -> None:

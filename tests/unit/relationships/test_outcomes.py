@@ -94,7 +94,7 @@ def batches(
             outputs[output] = every[output.kind]
         ids = tuple(f"{fold.source.split}/{row}" for row in rows.tolist())
         pixels = (images[rows].clamp(0, 1) * 255).to(torch.uint8).expand(-1, 3, -1, -1)
-        found.append(Batch(ids, pixels, labels[rows], None, outputs))
+        found.append(Batch(ids, rows, {"model": pixels}, labels[rows], None, None, {}, outputs))
     return found
 
 
