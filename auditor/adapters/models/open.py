@@ -18,7 +18,7 @@ from auditor.adapters.models.code import (
 )
 from auditor.adapters.models.head import replace_head
 from auditor.adapters.models.networks import build_network
-from auditor.adapters.models.weights import fit_state, load_weights, read_state
+from auditor.adapters.models.weights import load_state, load_weights, read_state
 from auditor.errors import InputError, PlanError
 from auditor.spec.model import (
     Architecture,
@@ -27,6 +27,7 @@ from auditor.spec.model import (
     ExportedModel,
     ModelSpec,
     PredictionsModel,
+    Preprocess,
     PythonModel,
     TorchScriptModel,
     TorchvisionModel,
@@ -53,7 +54,7 @@ def open_network(
     """
     match spec:
         case BuiltinModel() | TorchvisionModel():
-            network = initial_network(spec, INITIAL_SEED)
+            network = initial_network(spec, INITIAL_SEED, spec.preprocess)
         case TrainedModel():
             network = trained_network(spec, trained)
         case TorchScriptModel():
@@ -86,7 +87,7 @@ def start_network(spec: TrainedModel, num_targets: int) -> nn.Module:
         InputError: The weights to start from do not fit, or there is no such head.
         PlanError: The network has another number of outputs than there are targets.
     """
-    network = initial_network(spec.network, spec.recipe.seed)
+    network = initial_network(spec.network, spec.recipe.seed, spec.preprocess)
     if spec.replace_head is not None:
         with seeded(spec.recipe.seed):
             replace_head(network, spec.replace_head, num_targets)
@@ -111,16 +112,20 @@ def trained_network(spec: TrainedModel, trained: Path | None) -> nn.Module:
             if weight is None:
                 raise InputError(f"{trained} has no weights for the head {spec.replace_head!r}")
             replace_head(network, spec.replace_head, weight.shape[0])
-    fit_state(network, state, trained)
+    load_state(network, state, trained, preprocess=spec.preprocess)
     return network
 
 
-def initial_network(spec: Architecture, seed: int) -> nn.Module:
-    """The architecture with its weights, or with random ones from a seed."""
+def initial_network(spec: Architecture, seed: int, preprocess: Preprocess) -> nn.Module:
+    """The architecture with its weights, or with random ones from a seed.
+
+    Raises:
+        InputError: The weights do not fit, or normalise images that `preprocess` normalises.
+    """
     with seeded(seed):
         network = architecture(spec)
     if spec.weights is not None:
-        load_weights(network, spec.weights)
+        load_weights(network, spec.weights, preprocess=preprocess)
     return network
 
 

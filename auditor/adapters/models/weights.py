@@ -1,7 +1,8 @@
 """State dicts from local files: nothing in them is ever executed, and misfits are explained.
 
 Safetensors holds tensors and nothing else. Other files go through `torch.load(weights_only=True)`,
-whose unpickler builds tensors and plain containers and refuses every other name.
+whose unpickler builds tensors and plain containers and refuses every other name. What wraps the
+network inside a checkpoint is understood in `checkpoints`.
 """
 
 from __future__ import annotations
@@ -17,30 +18,60 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from auditor.adapters.models.checkpoints import normalise_inside, refuse_double, understood
 from auditor.errors import InputError
 from auditor.inventory.digest import existing_file
 from auditor.near import suggest
+from auditor.spec.model import Preprocess
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
 """Keys under which training scripts put the state dict into a larger checkpoint."""
-PREFIXES = ("module.", "_orig_mod.")
-"""Put before every key by `DataParallel` and by `torch.compile`."""
 SHOWN = 5
 SAVE_HINT = (
     "Save only the state dict: safetensors.torch.save_file(model.state_dict(), "
     '"weights.safetensors").'
 )
+CONVERT_HINT = (
+    "If you trust the file, convert it once where that does no harm, with the library that wrote "
+    'it at hand: state = torch.load(FILE, map_location="cpu", weights_only=False), then '
+    'safetensors.torch.save_file({k: v.clone() for k, v in state["model"].items()}, '
+    '"weights.safetensors"), where the entry may also be called "state_dict".'
+)
 REMOTE = ("http://", "https://", "hf://", "s3://", "gs://", "file://")
 
 
-def load_weights(network: nn.Module, weights: str) -> None:
+def load_weights(network: nn.Module, weights: str, *, preprocess: Preprocess | None = None) -> None:
     """Load a local state dict into a network, every tensor of it.
 
+    Where the checkpoint's network normalises images itself, this network does so from now on.
+
+    Args:
+        network: The network.
+        weights: The file.
+        preprocess: How the spec normalises images before the network sees them.
+
     Raises:
-        InputError: The file is missing, holds more than tensors, or does not fit the network.
+        InputError: The file is missing, holds more than tensors, or does not fit the network; or
+            both the checkpoint and the spec normalise.
     """
     path = local_path(weights)
-    fit_state(network, read_state(path), path)
+    load_state(network, read_state(path), path, preprocess=preprocess)
+
+
+def load_state(
+    network: nn.Module,
+    state: Mapping[str, Tensor],
+    path: Path,
+    *,
+    preprocess: Preprocess | None = None,
+) -> None:
+    """Load the tensors of a file into a network; see `load_weights`."""
+    found = understood(state, network.state_dict().keys(), path)
+    if found.normalisation is not None:
+        refuse_double(found.normalisation, preprocess or Preprocess(), path)
+    fit_state(network, found.state, path)
+    if found.normalisation is not None:
+        normalise_inside(network, found.normalisation)
 
 
 def local_path(weights: str) -> Path:
@@ -70,7 +101,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path} is not a safetensors file: {error}") from error
-    return without_prefix(unwrapped(read_torch_file(path), path))
+    return unwrapped(read_torch_file(path), path)
 
 
 def read_torch_file(path: Path) -> Any:
@@ -87,7 +118,7 @@ def read_torch_file(path: Path) -> Any:
         raise InputError(
             f"{path} is refused: it is a pickle that holds more than tensors, and opening it could "
             "run code",
-            hint=SAVE_HINT,
+            hint=CONVERT_HINT,
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise InputError(
@@ -115,13 +146,6 @@ def is_state(found: Any) -> bool:
         and len(found) > 0
         and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items())
     )
-
-
-def without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    for prefix in PREFIXES:
-        if all(key.startswith(prefix) for key in state):
-            return without_prefix({key.removeprefix(prefix): v for key, v in state.items()})
-    return state
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
