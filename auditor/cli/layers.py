@@ -1,10 +1,12 @@
-"""`auditor layers`: the module paths of the spec's network, to fill in `layer:`."""
+"""`auditor layers`: the module paths of the spec's networks, to fill in `layer:`."""
 
 from __future__ import annotations
 
 import typer
 
 from auditor.cli.terminal import say_json, say_table
+
+COLUMNS = ("network", "layer", "module", "output shape")
 
 
 def command(
@@ -15,25 +17,27 @@ def command(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
-    """List the layers of the network under audit with the shapes of their outputs."""
+    """List the layers of the model and the extractor with the shapes of their outputs."""
+    from auditor.catalog import network_of
     from auditor.compose.load import load_spec
     from auditor.engine.layers import list_layers
+    from auditor.plan.facts import ROLES
 
-    layers = list_layers(load_spec(spec, tuple(overrides or ())), allow_code)
+    composed = load_spec(spec, tuple(overrides or ()))
+    # A spec without any network says so itself, in the words of the model.
+    roles = [role for role in ROLES if network_of(composed.spec, role) is not None] or ["model"]
+    layers = [
+        (role, *layer)
+        for role in roles
+        for layer in list_layers(composed, allow_code, network=role)
+    ]
     if as_json:
-        say_json(
-            {
-                "layers": [
-                    {"path": path, "module": module, "shape": list(shape)}
-                    for path, module, shape in layers
-                ]
-            }
-        )
-    else:
-        say_table(
-            ("layer", "module", "output shape"),
-            [
-                (path, module, " × ".join(str(side) for side in shape))
-                for path, module, shape in layers
-            ],
-        )
+        keys = ("network", "path", "module", "shape")
+        say_json({"layers": [dict(zip(keys, layer, strict=True)) for layer in layers]})
+        return
+    rows = [
+        (role, path, module, " × ".join(str(side) for side in shape))
+        for role, path, module, shape in layers
+    ]
+    first = 0 if len(roles) > 1 else 1
+    say_table(COLUMNS[first:], [row[first:] for row in rows])

@@ -134,3 +134,39 @@ def test_init_never_overwrites(auditor: Auditor, name: str) -> None:
     assert f"{name} exists already" in done.err
     assert [path.name for path in Path().iterdir()] == [name]
     assert Path(name).read_text() == "mine"
+
+
+ROBUST = ("extractor=portraits_robust", "audits.failures={kind: failures}")
+
+
+def test_layers_tells_the_layers_of_the_extractor_from_those_of_the_model(
+    auditor: Auditor,
+) -> None:
+    overrides = (*ROBUST, "extractor.network.name=cifar_resnet20")
+    layers = auditor("layers", "portraits", *overrides, "--json").document()["layers"]
+    found = {(each["network"], each["path"]) for each in layers}
+    assert {("model", "features.0"), ("extractor", "layer1.0.conv1")} <= found
+    assert ("model", "layer1.0.conv1") not in found
+    assert "network" in auditor("layers", "portraits", *overrides).out.splitlines()[0]
+    alone = auditor("layers", "portraits").out.splitlines()
+    assert alone[0].split() == ["layer", "module", "output", "shape"]
+
+
+def test_plan_tells_what_a_failure_audit_looks_at(auditor: Auditor) -> None:
+    done = auditor("plan", "portraits", *ROBUST)
+    assert (done.code, done.err) == (0, "")
+    assert "train  extractor on train" in done.out
+    assert "chosen by failures/trees" in done.out
+    steps = auditor("plan", "portraits", *ROBUST, "--json").document()["steps"]
+    [visit] = [step for step in steps if step["kind"] == "visit"]
+    assert (visit["network"], visit["after"]) == ("extractor", ["trees"])
+    drawn = auditor("plan", "portraits", *ROBUST, "--format", "mermaid").out
+    assert "visit failures/pictures on test<br/>up to" in drawn
+
+
+def test_validate_names_what_a_failure_audit_lacks(auditor: Auditor) -> None:
+    done = auditor(
+        "validate", "portraits", "audits.failures={kind: failures, inspect: [extractor]}"
+    )
+    assert done.code == 2
+    assert "the spec has no `extractor`" in done.err
