@@ -231,7 +231,7 @@ def test_celeba_is_read_from_its_two_tables(tmp_path: Path) -> None:
     (folder / "img_align_celeba" / "000001.jpg").write_bytes(b"12345")
     (folder / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 0\n000003.jpg 2\n")
     (folder / "list_attr_celeba.txt").write_text("3\nSmiling Male\n000001.jpg  1 -1\n")
-    found = take(source="torchvision", name="celeba", root=str(tmp_path))
+    found = take(["Male", "Old"], source="torchvision", name="celeba", root=str(tmp_path))
     assert {name: split.num_rows for name, split in found.splits.items()} == {
         "train": 2,
         "valid": 0,
@@ -239,6 +239,7 @@ def test_celeba_is_read_from_its_two_tables(tmp_path: Path) -> None:
     }
     assert found.splits["train"].num_bytes == 5
     assert found.columns == ("Smiling", "Male")
+    assert found.splits["test"].columns == {"Male": ColumnInventory(2, -1.0, 1.0, ("-1", "1"))}
 
 
 @pytest.mark.parametrize(
