@@ -6,6 +6,7 @@ typographer would set them, the same in every table, sentence and figure.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -135,9 +136,13 @@ def clipped(text: str, length: int) -> str:
     return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
 
 
+BREAKS = re.compile("[^\\S\u00a0\u202f]+")
+"""White space, but for the spaces that hold a number and its unit together."""
+
+
 def plain(text: str) -> str:
     """One line without control characters: they cannot be drawn, and XML forbids them."""
-    spaced = " ".join(text.split())
+    spaced = BREAKS.sub(" ", text).strip()
     return "".join("\N{REPLACEMENT CHARACTER}" if is_control(c) else c for c in spaced)
 
 

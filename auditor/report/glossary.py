@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
-from auditor.catalog import CODES
+from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.relationships.spec import RelationshipsSpec
+from auditor.catalog import CODES, AnyAudit
 from auditor.store.reader import Run
 
-WORDS = (
+COMMON = (
+    (
+        "Confidence interval",
+        "The range in brackets behind a number. In 95 of 100 repetitions with other pictures, "
+        "such a range holds the true value.",
+    ),
+    (
+        "Correction for multiple tests",
+        "Who checks a hundred things finds a few exceptions by luck. The method of Benjamini and "
+        "Hochberg raises the bar so that among those reported only a small, known share is "
+        "expected to be luck.",
+    ),
+    (
+        "Digest",
+        "A fingerprint of a file (SHA-256). Any change to the file, however small, gives another.",
+    ),
+    (
+        "Heat map",
+        "Shows which parts of an example picture count for an attribute or a feature: the darker "
+        "the colour, the more they count.",
+    ),
+    (
+        "Inconclusive",
+        "The check was made, but the evidence allows neither a pass nor a fail.",
+    ),
+    (
+        "p-value",
+        "How often chance alone would give something at least this unusual. Small values mean that "
+        "chance is a poor explanation.",
+    ),
+)
+"""Words that every section may use."""
+
+RELATIONSHIPS = (
     (
         "Attribute",
         "Something that is or is not the case in a picture, such as wearing glasses. The model "
@@ -17,35 +53,6 @@ WORDS = (
         "Balanced accuracy",
         "The share of right answers, where pictures with and pictures without the attribute "
         "count equally. Guessing gives 50 %, perfection 100 %.",
-    ),
-    (
-        "Confidence interval",
-        "The range in brackets behind a number. In 95 of 100 repetitions with other pictures, "
-        "such a range holds the true value.",
-    ),
-    (
-        "Correction for multiple tests",
-        "Who checks a hundred rules finds a few exceptions by luck. The method of Benjamini and "
-        "Hochberg raises the bar so that among the rules called broken only a small, known share "
-        "is expected to be luck.",
-    ),
-    (
-        "Digest",
-        "A fingerprint of a file (SHA-256). Any change to the file, however small, gives another.",
-    ),
-    (
-        "Heat map",
-        "Shows which parts of an example picture count for an attribute, whether they speak for or "
-        "against it: the darker the colour, the more they count.",
-    ),
-    (
-        "Inconclusive",
-        "The check was made, but the evidence allows neither a pass nor a fail.",
-    ),
-    (
-        "p-value",
-        "How often a pair that is like all others would look at least this unusual by chance. "
-        "Small values mean that chance is a poor explanation.",
     ),
     (
         "Robust z",
@@ -66,6 +73,48 @@ WORDS = (
     ),
 )
 
+FAILURES = (
+    (
+        "Average leaf error rate",
+        "The error rate that a typical error lives with: the error rates of a tree's parts, each "
+        "counted by its share of the errors. It is never below the base error rate, and the "
+        "further above, the more the parts explain.",
+    ),
+    ("Base error rate", "How often the model is wrong in a whole group of pictures."),
+    (
+        "Confirmed on held-back images",
+        "A part was found on some pictures and measured on others that played no role in finding "
+        "it. What was only luck on the first does not repeat on the second.",
+    ),
+    ("Error coverage", "The share of a group's errors that lie in one part of it."),
+    (
+        "Feature attack",
+        "A picture is changed little by little so that one feature rises. What appears or grows in "
+        "it shows what the feature responds to.",
+    ),
+    (
+        "Importance value",
+        "Error coverage times error rate of a part: large where a part is often wrong and holds "
+        "many of the errors. The part with the largest one is looked at first.",
+    ),
+    (
+        "Permutation null",
+        "What the search finds when the errors are dealt out at random among the pictures. A real "
+        "finding has to beat it.",
+    ),
+    (
+        "Robust features",
+        "Features of a network that was fitted on pictures changed on purpose to mislead it. They "
+        "respond to what people can see, where those of ordinary networks often respond to faint "
+        "patterns.",
+    ),
+    (
+        "Stability",
+        "How often the search picks the same feature when the pictures are drawn anew. Where "
+        "several features tell the same story it is low, although the finding may be true.",
+    ),
+)
+
 
 @dataclass(frozen=True)
 class Term:
@@ -77,13 +126,32 @@ class Term:
 
 
 def glossary(run: Run) -> tuple[Term, ...]:
-    """General words, then the codes of this run's findings."""
+    """Words of this run's audits, then the codes of its findings."""
     used = {finding.code for finding in run.findings}
+    words = {word: meaning for audit in run.spec.audits.values() for word, meaning in own(audit)}
     return (
-        *(Term(word, meaning) for word, meaning in WORDS),
+        *(
+            Term(word, meaning)
+            for word, meaning in sorted({**dict(COMMON), **words}.items(), key=alphabetical)
+        ),
         *(
             Term(code.code, f"{code.title}. {code.meaning} Decided by: {code.test}", code.source)
             for code in CODES
             if code.code in used
         ),
     )
+
+
+def own(audit: AnyAudit) -> tuple[tuple[str, str], ...]:
+    """Words that only the sections of one kind of audit use."""
+    match audit:
+        case RelationshipsSpec():
+            return RELATIONSHIPS
+        case FailuresSpec():
+            return FAILURES
+        case _:
+            assert_never(audit)
+
+
+def alphabetical(entry: tuple[str, str]) -> str:
+    return entry[0].casefold()

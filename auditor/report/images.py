@@ -82,7 +82,7 @@ def heat_uri(heat: NDArray[np.float32], backdrop: Image.Image | None) -> str:
     strength /= max(float(strength.max()), 1e-12)
     side = (HEAT_SIDE, max(1, round(HEAT_SIDE * heat.shape[0] / heat.shape[1])))
     smooth = Image.fromarray((255 * strength).astype(np.uint8)).resize(
-        side, Image.Resampling.BICUBIC
+        side, Image.Resampling.BILINEAR
     )
     warmth = np.asarray(smooth) // (256 // HEAT_LEVELS)
     shade = np.full_like(warmth, GREY_LEVELS - 1)

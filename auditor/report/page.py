@@ -205,6 +205,7 @@ def make_cover(run: Run, review: ReviewBlock) -> Cover:
         ("Spec", short_digest(provenance.spec_digest)),
         ("Plan", short_digest(provenance.plan_digest)),
         *((plain(i.role).capitalize(), short_digest(i.digest)) for i in provenance.inputs),
+        *((f"Fitted {t.network}", short_digest(t.digest)) for t in provenance.training),
     )
     return Cover(
         badge=badge(record.verdict),
@@ -333,6 +334,12 @@ def general_limits(run: Run) -> tuple[str, ...]:
         f"{plain(audit.title)}: {STATUSES[audit.status]} {plain(audit.reason or '')}"
         for audit in record.audits
         if audit.status != "ok"
+    ]
+    found += [
+        f"Fitting the {network.network} failed, and nothing is claimed on it: "
+        f"{sentence(plain(network.diverged))}"
+        for network in record.provenance.training
+        if network.diverged
     ]
     if record.provenance.allowed_code:
         found.append(

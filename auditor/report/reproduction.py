@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.results.run_record import InputRecord
+from auditor.results.run_record import InputRecord, TrainingRecord
 from auditor.store.reader import Run
-from auditor.wording import count, date, plain, size
+from auditor.wording import (
+    ABSENT,
+    count,
+    counted,
+    date,
+    percent_with_interval,
+    plain,
+    sentence,
+    size,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,18 @@ class InputRow:
 
 
 @dataclass(frozen=True)
+class TrainedRow:
+    """One network that a recipe in the spec fitted."""
+
+    role: str
+    name: str
+    recipe: str
+    clean: str
+    robust: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Reproduction:
     """Everything needed to run the audit again and to tell whether it was the same."""
 
@@ -27,6 +48,7 @@ class Reproduction:
     overrides: tuple[str, ...]
     identity: tuple[tuple[str, str], ...]
     inputs: tuple[InputRow, ...]
+    trained: tuple[TrainedRow, ...]
     environment: tuple[tuple[str, str], ...]
     plan: str
     resolved: str
@@ -61,6 +83,7 @@ def make_reproduction(run: Run) -> Reproduction:
             ("Revision of the spec", revision),
         ),
         inputs=tuple(input_row(given) for given in provenance.inputs),
+        trained=tuple(trained_row(network) for network in provenance.training),
         environment=tuple((name, plain(value)) for name, value in environment if value),
         plan=run.plan_text,
         resolved=run.resolved,
@@ -76,4 +99,21 @@ def input_row(given: InputRecord) -> InputRow:
         name=plain(given.name),
         extent=extent,
         digest=given.digest or "not taken",
+    )
+
+
+def trained_row(network: TrainingRecord) -> TrainedRow:
+    recipe = f"{counted(network.num_epochs, 'epoch')} on {plain(network.device)}"
+    if network.adversary:
+        recipe += f", against {plain(network.adversary)}"
+    if network.diverged:
+        recipe += f". {sentence(plain(network.diverged))}"
+    clean, robust = network.clean_accuracy, network.robust_accuracy
+    return TrainedRow(
+        role=plain(network.network),
+        name=plain(network.name),
+        recipe=recipe,
+        clean=percent_with_interval(clean) if clean else ABSENT,
+        robust=percent_with_interval(robust) if robust else ABSENT,
+        digest=network.digest,
     )

@@ -40,7 +40,6 @@ from auditor.wording import (
     percent,
     percent_interval,
     plain,
-    points,
     points_with_interval,
     sentence,
 )
@@ -240,14 +239,9 @@ def luck(group: GroupResult, leaf: LeafResult) -> tuple[str, ...]:
     null = group.null_p_value
     if null.value is not None:
         times = f" {count(null.num_samples)} times" if null.num_samples else ""
-        usual = (
-            f", and gained {points(group.null_gain)} on average"
-            if group.null_gain is not None and round(100 * group.null_gain)
-            else ""
-        )
         found.append(
             f"When the errors were dealt out anew among the pictures{times}, the best single split "
-            f"did as well in {percent(null.value)} of the cases{usual}."
+            f"did as well in {percent(null.value)} of the cases."
         )
     if group.stability.value is not None:
         drawn = (

@@ -91,15 +91,10 @@ def tree(
 
 
 def caption(*, exploratory: bool) -> str:
-    where = (
-        "Numbers are from the same pictures that the tree was found on."
-        if exploratory
-        else "Numbers are from pictures held back when the tree was found."
-    )
+    where = "the pictures it was found on" if exploratory else "pictures held back"
     return (
-        "Read from left to right: how often the model is wrong, first in the whole group, then in "
-        "its parts. The thick line leads to the part that this finding is about; the dashed line "
-        f"marks the whole group. {where}"
+        "Thick: the way to the part that this finding is about. Dashed: the whole group. Numbers "
+        f"are from {where}."
     )
 
 
@@ -271,10 +266,13 @@ def paint_bars(axes: Axes, leaves: Sequence[Spot], root: Spot, own: LeafResult) 
             for x in ends:
                 axes.plot([x, x], [spot.y - 0.04, spot.y + 0.04], color=INK, linewidth=1.0)
             end = max(end, scale * own.error_rate.high)
+        end += 0.06
+        if 0 < scale * whole + 0.03 - end < 0.3:  # the dashed line would run through the number
+            end = scale * whole + 0.06
         axes.text(
-            max(BARS + end, BARS) + 0.06,
+            BARS + end,
             spot.y,
-            f"{count(spot.counts.failures)}" if spot.counts.size else "no pictures",
+            count(spot.counts.failures) if spot.counts.size else "no pictures",
             va="center",
             size=8,
             weight="bold" if mine else "normal",

@@ -43,7 +43,7 @@ def coverage(spec: FailuresSpec, result: FailuresResult) -> str:
     return (
         f"{looked}: on {count(result.num_found)} of them parts were found, on the other "
         f"{count(result.num_images - result.num_found)} they were measured. Splitting costs power: "
-        "a part has to be clear on half of the pictures alone."
+        "a part has to be clear on either share of the pictures alone."
     )
 
 

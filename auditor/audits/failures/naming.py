@@ -100,18 +100,16 @@ def feature_words(feature: FeatureResult | None, said: Human | None) -> tuple[st
     if feature is None:
         return ()
     found = []
-    here = numbered(feature.index).capitalize()
+    here = numbered(feature.index)
     if said and said.name:
         by = f" ({plain(said.by)})" if said.by else ""
-        found.append(f"{here} is called “{plain(said.name)}” by a person{by}.")
+        found.append(sentence(f"{here} is called “{plain(said.name)}” by a person{by}"))
     elif feature.name:
-        found.append(f"{here} is called “{plain(feature.name)}” by its source.")
+        found.append(sentence(f"{here} is called “{plain(feature.name)}” by its source"))
     else:
-        found.append(f"Nobody has named {numbered(feature.index)} yet.")
+        found.append(f"Nobody has named {here} yet, or judged whether it should matter.")
     if said and said.kind:
         found.append(f"Their judgement: {KINDS[said.kind]} ({said.kind}).")
-    elif not said or not said.kind:
-        found.append("Nobody has judged yet whether it should matter.")
     if said and said.comment:
         found.append(sentence(plain(said.comment)))
     if feature.suggestion and feature.suggestion.auc.value is not None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WIDTH = 6.7
 MOST_FEATURES = 12
-MOST_PANELS = 6
+MOST_PANELS = 8
 MOST_ROWS, MOST_COLUMNS = 6, 7
 """Cells of a panel of the surface; a finer grid is thinned out."""
 
@@ -46,6 +46,9 @@ LOOKS: dict[NetworkRole, Look] = {
     "model": Look("o", FOUND, FOUND),
     "extractor": Look("s", "none", EXPECTED),
 }
+
+SHIFTS: dict[NetworkRole, float] = {"model": -0.15, "extractor": 0.15}
+"""Where two networks share a line, one is drawn above the other."""
 
 
 class Explained(NamedTuple):
@@ -123,11 +126,12 @@ def paint_features(figure: Figure, *, rows: Sequence[Explained]) -> None:
     axes.set_xlim(0, most * 1.08 + 0.1)
     axes.set_xticks(whole_ticks(most))
     axes.set_xlabel("groups whose failures it explains")
+    both = sum(any(row.counts[role] for row in rows) for role in rows[0].counts) > 1
     for y, row in enumerate(rows):
         axes.plot([0, max(row.counts.values())], [y, y], color=FAINT, linewidth=1.0, zorder=0)
         for role, found in row.counts.items():
             if found:
-                mark(axes, role, found, y)
+                mark(axes, role, found, y + (SHIFTS[role] if both else 0.0))
         axes.text(
             1.04, y, clipped(shortened(row.classes, 3), 36), va="center", size=8.5, color=SOFT,
             transform=axes.get_yaxis_transform(),
@@ -186,7 +190,7 @@ def paint_gains(
     axes.set_xlabel("average leaf error rate minus base error rate, in points")
     both = len({row.inspected for row in rows}) > 1
     for row in rows:
-        shift = {"model": -0.14, "extractor": 0.14}[row.inspected] if both else 0.0
+        shift = SHIFTS[row.inspected] if both else 0.0
         y = lines.index((row.grouping, row.depth)) + shift
         gain, color = row.gain, LOOKS[row.inspected].edge
         if gain.low is not None and gain.high is not None:
@@ -203,7 +207,7 @@ def surface(result: FailuresResult) -> Drawing | None:
     return Drawing(
         name="surface",
         width=WIDTH,
-        height=2.05 * rows,
+        height=1.8 * rows,
         alt="Share of groups whose best part is valid, by the two limits. "
         + " ".join(panel_words(result, panel) for panel in panels),
         caption="Of all groups, how many have a part that explains their failures, depending on "
@@ -269,7 +273,7 @@ def paint_surfaces(
     for index, panel in enumerate(panels):
         row, column = divmod(index, 2)
         axes = figure.add_axes(
-            (0.075 + 0.5 * column, (rows - 1 - row + 0.235) / rows, 0.41, 0.62 / rows)
+            (0.085 + 0.5 * column, (rows - 1 - row + 0.23) / rows, 0.405, 0.63 / rows)
         )
         paint_panel(axes, panel, result, leftmost=column == 0)
 
@@ -304,7 +308,7 @@ def paint_panel(
     axes.tick_params(length=0, labelsize=7.5)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_xlabel("worse than the group by more than … points", size=7.5)
+    axes.set_xlabel("more than … points above the group", size=7.5)
     if leftmost:
-        axes.set_ylabel("holds more than … of the failures", size=7.5)
+        axes.set_ylabel("holds more than …", size=7.5)
     axes.set_title(clipped(panel_title(result, panel), 52), size=8.5, weight="bold", loc="left")

@@ -147,8 +147,8 @@ def reading(result: FailuresResult) -> tuple[tuple[str, str], ...]:
     scored = (
         "All pictures are used for both: to find a part and to measure it."
         if result.exploratory
-        else "A part is found on one half of the pictures and measured on the other, which played "
-        "no role in finding it. Every number is from that other half unless it says otherwise."
+        else "A part is found on some of the pictures and measured on the others, which were held "
+        "back. Numbers are from those held back unless a sentence says otherwise."
     )
     return (
         (
@@ -162,6 +162,11 @@ def reading(result: FailuresResult) -> tuple[tuple[str, str], ...]:
             "or none.",
         ),
         ("Part", f"The pictures of a group on one side of one or a few features. {scored}"),
+        (
+            "Tree",
+            "From left to right: how often the model is wrong, first in the whole group, then in "
+            "its parts. Bars compare the parts and state how many pictures in them are wrong.",
+        ),
         (
             "Confirmed",
             f"The part holds more than {percent(result.coverage)} of the group's errors, its error "
@@ -240,7 +245,7 @@ def untestable(result: FailuresResult) -> tuple[str, ...]:
             reason = plain(group.reason or "no reason was kept").rstrip(".")
             reasons.setdefault(reason, []).append(plain(group.images))
     return tuple(
-        f"{sentence(reason)[:-1]}: {shortened(images, 6)}." for reason, images in reasons.items()
+        sentence(f"{shortened(images, 6)}: {reason}") for reason, images in reasons.items()
     )
 
 

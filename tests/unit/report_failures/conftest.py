@@ -79,7 +79,7 @@ def grow(rng: np.random.Generator, size: int, failures: int, features: list[int]
                 continue
             n, f = nodes[index][:2]
             low = int(n * rng.uniform(0.3, 0.45))
-            gathered = min(low, round(f * rng.uniform(0.62, 0.8)))
+            gathered = min(low, round(f * rng.uniform(0.5, 0.62)))
             nodes[index][2:] = [features[index % len(features)], round(rng.uniform(0.1, 2.5), 4)]
             nodes[2 * index] = [low, gathered, None, None]
             nodes[2 * index + 1] = [n - low, f - gathered, None, None]
@@ -167,7 +167,7 @@ def make_group(
                 gain=0.04 if feature is not None else None,
                 found=scored if exploratory else found,
                 confirmed=None if exploratory else scored,
-            )  # fmt: skip
+            )
         )
     stands = outcome in {"slice", "exploratory"}
     leaves = [
@@ -200,7 +200,7 @@ def make_group(
                 best_valid=stands,
             )
             for d in range(1, depth + 1)
-        ),  # fmt: skip
+        ),
         leaves=tuple(leaves),
         null_p_value=Estimate(value=0.01, num_samples=99),
         null_gain=0.012,
@@ -245,7 +245,7 @@ def make_result(
                         depth=depth,
                         exploratory=exploratory,
                         networks=len(inspected),
-                    )  # fmt: skip
+                    )
                 )
     used = sorted({n.feature for g in groups for n in g.nodes if n.feature is not None})
     features = [make_feature(f, groups, (names or {}).get(f)) for f in used]
@@ -293,7 +293,7 @@ def make_result(
             for role in inspected
             for grouping in groupings
             for d in range(1, depth + 1)
-        ),  # fmt: skip
+        ),
         pictures=(),
         attack="l2, eps 1, 60 steps of 0.042",
     )
@@ -497,7 +497,7 @@ def make_record(findings: list[Finding], digest: str, run_id: str, **changes: An
             device="cpu, 2 threads",
             num_threads=2,
             packages={"torch": "2.11.0"},
-        ),  # fmt: skip
+        ),
         provenance=provenance.model_copy(update=changes),
         audits=(
             AuditRecord(
