@@ -8,15 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from auditor.adapters.models.preprocess import normalise
-from auditor.catalog import AuditSpec, network_of
 from auditor.compose.composed import Composed
 from auditor.engine.network import preprocess_of
 from auditor.engine.networks import model_of
 from auditor.engine.sample import network_before_run, sample_images
-from auditor.errors import PlanError
 from auditor.measure.taps import borrowed
 from auditor.needs import NetworkRole
-from auditor.spec.model import PredictionsModel
 
 
 class Layer(NamedTuple):
@@ -34,37 +31,25 @@ class Layer(NamedTuple):
 
 
 def list_layers(
-    composed: Composed, allow_code: bool = False, *, network: NetworkRole | None = None
+    composed: Composed, allow_code: bool = False, *, network: NetworkRole = "model"
 ) -> list[Layer]:
     """Every module that runs once per image and returns one tensor, in the order in which they run.
 
     Args:
         composed: The spec.
         allow_code: Whether the network may run code of its own.
-        network: Whose layers; by default the model's, or the extractor's where the model is only
-            a column of predictions.
+        network: Whose layers.
 
     Raises:
         InputError: the network cannot be opened, or no image can be read.
-        PlanError: the spec has no such network.
+        PlanError: the model is only a column of predictions.
+        ValueError: the spec has no extractor that is a network of its own.
     """
     spec = composed.spec
-    role = network if network is not None else network_with_layers(spec)
-    if role == "extractor" and network_of(spec, role) is None:
-        raise PlanError(
-            "the spec has no extractor that is a network of its own",
-            hint="list the layers of the model instead",
-        )
-    module = network_before_run(spec, role, allow_code=allow_code)
-    pixels = sample_images(spec, (role,))[role].unsqueeze(0)
-    images = normalise(pixels, preprocess_of(model_of(spec, role)), torch.float32)
+    module = network_before_run(spec, network, allow_code=allow_code)
+    pixels = sample_images(spec, (network,))[network].unsqueeze(0)
+    images = normalise(pixels, preprocess_of(model_of(spec, network)), torch.float32)
     return layers_of(module, images)
-
-
-def network_with_layers(spec: AuditSpec) -> NetworkRole:
-    """The model, unless it is a column of predictions beside an extractor that has layers."""
-    recorded = isinstance(spec.model, PredictionsModel)
-    return "extractor" if recorded and network_of(spec, "extractor") is not None else "model"
 
 
 def layers_of(network: nn.Module, images: Tensor) -> list[Layer]:

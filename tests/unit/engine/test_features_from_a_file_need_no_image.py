@@ -102,7 +102,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 def test_a_file_that_changed_since_planning_is_refused(tmp_path: Path, name: str) -> None:
     features = saved(tmp_path / name, table())
     saved(tmp_path / name, table(columns=6))
-    with pytest.raises(InputError, match="held 30 x 7 numbers .* holds 30 x 6 now"):
+    with pytest.raises(InputError, match=r"held 30 x 7 numbers .* holds 30 x 6 now"):
         features.read(EVERY_ROW)
 
 
