@@ -80,7 +80,10 @@ def grow(rng: np.random.Generator, size: int, failures: int, features: list[int]
             n, f = nodes[index][:2]
             low = int(n * rng.uniform(0.3, 0.45))
             gathered = min(low, round(f * rng.uniform(0.5, 0.62)))
-            nodes[index][2:] = [features[index % len(features)], round(rng.uniform(0.1, 2.5), 4)]
+            nodes[index][2:] = [
+                features[(index - 1) % len(features)],
+                round(rng.uniform(0.1, 2.5), 4),
+            ]
             nodes[2 * index] = [low, gathered, None, None]
             nodes[2 * index + 1] = [n - low, f - gathered, None, None]
     return nodes
@@ -205,18 +208,18 @@ def make_group(
         null_p_value=Estimate(value=0.01, num_samples=99),
         null_gain=0.012,
         stability=Estimate(value=0.84, num_samples=50),
-        rivals=((root, 0.84), (63, 0.1)),
+        rivals=((root, 0.84), (99, 0.1)),
     )
 
 
 def make_result(
     *,
-    classes: tuple[str, ...] = CLASSES,
+    classes: tuple[str, ...] = CLASSES[:6],
     groupings: tuple[str, ...] = ("label", "prediction"),
     inspected: tuple[str, ...] = ("model",),
     depth: int = 3,
     exploratory: bool = False,
-    slices: int = 9,
+    slices: int = 6,
     names: dict[int, str] | None = None,
     pictures: int = 10,
     images: int = 5,
@@ -565,3 +568,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """Writes a run with another result, review, extractor or report settings."""
     return lambda **changes: read_run(write_run(tmp_path_factory.mktemp("runs"), **changes))
+
+
+@pytest.fixture(scope="session")
+def fixture_result() -> Callable[..., FailuresResult]:
+    """Builds a result with other classes, networks, depth or names."""
+    return make_result
