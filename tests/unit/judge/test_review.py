@@ -121,3 +121,72 @@ def test_a_file_that_is_no_review_is_refused(tmp_path: Path, content: bytes) -> 
     path.write_bytes(content)
     with pytest.raises(SpecError, match=r"review\.yaml"):
         load_reviews(str(path), on=date(2026, 6, 1))
+
+
+DIGEST = "9b1d" + "0" * 60
+
+FEATURES = f"""\
+version: 1
+features:
+  "{DIGEST}:relu4":
+    "17":
+      name: smile
+      kind: spurious
+      reviewer: J. Doe
+      date: 2026-03-01
+  "{DIGEST}":
+    "17":
+      name: face
+    "4":
+      name: buckle
+      kind: causal
+"""
+
+
+def names(text: str, digest: str | None, layer: str | None) -> dict[int, str]:
+    reviews = Reviews(on=date(2026, 6, 1), features=parse_review(text, "review.yaml").features)
+    return {number: said.name for number, said in reviews.names(digest, layer).items()}
+
+
+@pytest.mark.parametrize(
+    ("digest", "layer", "expected"),
+    [
+        (DIGEST, "relu4", {17: "smile", 4: "buckle"}),
+        (DIGEST, "relu3", {17: "face", 4: "buckle"}),
+        (DIGEST, None, {17: "face", 4: "buckle"}),
+        ("a" * 64, "relu4", {}),
+        (None, "relu4", {}),
+    ],
+)
+def test_names_hold_for_their_network_and_layer(
+    digest: str | None, layer: str | None, expected: dict[int, str]
+) -> None:
+    assert names(FEATURES, digest, layer) == expected
+
+
+def test_names_are_loaded_beside_decisions(tmp_path: Path) -> None:
+    path = tmp_path / "review.yaml"
+    path.write_text(FEATURES)
+    reviews, _ = load_reviews(str(path), on=date(2026, 6, 1))
+    assert reviews.names(DIGEST, "relu4")[17].kind == "spurious"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "words"),
+    [
+        ("spurious", "spurius", "6:13", "did you mean `spurious`"),
+        ("      reviewer", "      reviwer", "7:7", "did you mean `reviewer`"),
+        ("      name: smile\n", "", "4:5", "`name` is missing"),
+        ('"17"', "17", "4:5", 'put it in quotes: "17"'),
+        ('"17"', '"seventeen"', "4:5", "no number of a feature"),
+        (f"{DIGEST}:relu4", "robust", "3:3", "copy it from the report"),
+        ("date: 2026-03-01", "date: soon", "8:13", "date"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_said_with_its_place(
+    old: str, new: str, place: str, words: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_review(FEATURES.replace(old, new, 1), "review.yaml")
+    assert words in str(caught.value)
+    assert f"review.yaml:{place}" in str(caught.value)
