@@ -15,7 +15,9 @@ N samples, F features. Features are float32, as in scikit-learn's trees.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,8 +26,8 @@ from torch import Tensor
 
 Criterion = Literal["balanced_entropy", "entropy", "gini"]
 
-CHUNK = 1 << 23
-"""Values that are sorted and scored at once: bounds the memory beyond the features."""
+CHUNK = {"cpu": 1 << 17, "cuda": 1 << 24}
+"""Values that are sorted and scored at once: what a CPU's cache holds, what keeps a GPU busy."""
 
 NO_GAIN = 1e-12
 """A split that gains no more than this gains nothing but rounding."""
@@ -44,7 +46,8 @@ class Stumps(NamedTuple):
     threshold: Tensor
 
 
-class Node(NamedTuple):
+@dataclass(frozen=True)
+class Node:
     """A node of a tree; 1 is the root, the low child of k is 2k, the high child 2k + 1."""
 
     index: int
@@ -55,7 +58,8 @@ class Node(NamedTuple):
     failures: int
 
 
-class Scoring(NamedTuple):
+@dataclass(frozen=True)
+class Scoring:
     """What turns counts into gains in one node.
 
     Attributes:
@@ -63,45 +67,47 @@ class Scoring(NamedTuple):
         size: Samples of the node.
         failures: Failures of the node.
         weight: How much a failure counts against a success.
+        min_leaf: Samples on each side at least.
     """
 
     criterion: Criterion
     size: int
     failures: int
     weight: float
+    min_leaf: int
 
     def gain(self, size: Tensor, failures: Tensor) -> Tensor:
         """Decrease of impurity when `size` samples with `failures` failures go to one side.
 
-        I(node) - Σ over sides of mass(side) / mass(node) · I(side), with failures weighted.
+        I(node) - Σ over sides of mass(side) / mass(node) · I(side), with failures weighted;
+        -inf where a side is too small or would hold more failures than samples.
         """
-        total = self._mass(torch.tensor(self.size), torch.tensor(self.failures)).to(size.device)
-        whole = self._impurity(torch.tensor(self.size), torch.tensor(self.failures))
         other, other_failures = self.size - size, self.failures - failures
+        counts = torch.tensor([self.size, self.failures], device=size.device)
+        whole = self._impurity(counts[0], counts[1])
         sides = self._impurity(size, failures) + self._impurity(other, other_failures)
-        return (whole.to(size.device) - sides) / total
+        total = (self.size - self.failures) + self.weight * self.failures
+        fits = (size >= self.min_leaf) & (other >= self.min_leaf)
+        fits = fits & (failures <= size) & (other_failures <= other)
+        return torch.where(fits, (whole - sides) / total, -torch.inf)
 
-    def table(self, device: torch.device) -> Tensor:
-        """Gains of every pair of counts, float64 [size + 1, failures + 1]; nonsense where a side
-        would hold more failures than samples."""
-        sizes = torch.arange(self.size + 1, device=device).unsqueeze(1)
-        failures = torch.arange(self.failures + 1, device=device)
-        possible = (failures <= sizes) & (self.failures - failures <= self.size - sizes)
-        return torch.where(possible, self.gain(sizes, failures), -torch.inf)
-
-    def _mass(self, size: Tensor, failures: Tensor) -> Tensor:
-        return (size - failures).double() + self.weight * failures.double()
+    def table(self, features: Tensor) -> Tensor | None:
+        """Gains of every pair of counts, float64 [(size + 1) · (failures + 1)], by size first;
+        None where that is more than there are splits to score."""
+        if (self.size + 1) * (self.failures + 1) > features.numel():
+            return None
+        sizes = torch.arange(self.size + 1, device=features.device).unsqueeze(1)
+        return self.gain(sizes, torch.arange(self.failures + 1, device=features.device)).flatten()
 
     def _impurity(self, size: Tensor, failures: Tensor) -> Tensor:
         """Impurity times mass."""
-        bad, good = self.weight * failures.double(), (size - failures).double()
+        bad, good = self.weight * failures.double(), (size - failures).clamp(min=0).double()
+        mass: Tensor = bad + good
         if self.criterion == "gini":
-            mass = bad + good
-            squares = torch.where(mass > 0, (bad * bad + good * good) / mass, 0.0)
-            return mass - squares
-        nats = torch.special.xlogy(bad + good, bad + good)
-        nats = nats - torch.special.xlogy(bad, bad) - torch.special.xlogy(good, good)
-        return nats / np.log(2.0)
+            return mass - torch.where(mass > 0, (bad * bad + good * good) / mass, 0.0)
+        apart = torch.special.xlogy(bad, bad) + torch.special.xlogy(good, good)
+        nats: Tensor = torch.special.xlogy(mass, mass) - apart
+        return nats / math.log(2.0)
 
 
 class Presorted(NamedTuple):
@@ -110,13 +116,11 @@ class Presorted(NamedTuple):
     Attributes:
         start: Index of the first of them.
         order: Samples in ascending order of each feature, int64 [f, N].
-        values: Their values, float32 [f, N].
         rises: Whether the value rises after a position, so that a split fits there, bool [f, N-1].
     """
 
     start: int
     order: Tensor
-    values: Tensor
     rises: Tensor
 
 
@@ -137,8 +141,9 @@ def best_stumps(
         ValueError: shapes do not fit, or a feature is not finite.
     """
     check(features, failed)
-    scoring = root_scoring(failed, criterion)
-    found = [chunk_stumps(part, failed, scoring, min_leaf) for part in presorted(features)]
+    scoring = scoring_of(len(failed), int(failed.sum()), criterion, min_leaf)
+    table = scoring.table(features)
+    found = [chunk_stumps(part, features, failed, scoring, table) for part in presorted(features)]
     if not found:
         empty = torch.zeros(0, dtype=torch.float64, device=features.device)
         return Stumps(empty, empty)
@@ -169,7 +174,7 @@ def grow_tree(
         ValueError: shapes do not fit, or a feature is not finite.
     """
     check(features, failed)
-    weight = root_scoring(failed, criterion).weight
+    weight = scoring_of(len(failed), int(failed.sum()), criterion, min_leaf).weight
     nodes: list[Node] = []
     everyone = torch.arange(len(failed), device=features.device)
     waiting = [(1, 0, everyone)]
@@ -178,25 +183,25 @@ def grow_tree(
         node = Node(index, None, None, None, len(rows), int(failed[rows].sum()))
         if depth < max_depth and 0 < node.failures < node.size:
             inside = features if len(rows) == len(failed) else features[rows]
-            scoring = Scoring(criterion, node.size, node.failures, weight)
-            node = split(node, inside, failed[rows], scoring, min_leaf)
+            scoring = Scoring(criterion, node.size, node.failures, weight, min_leaf)
+            node = split(node, inside, failed[rows], scoring)
         nodes.append(node)
         if node.feature is not None and node.threshold is not None:
             low = features[rows, node.feature].double() <= node.threshold
             waiting += [(2 * index, depth + 1, rows[low]), (2 * index + 1, depth + 1, rows[~low])]
-    return tuple(sorted(nodes))
+    return tuple(sorted(nodes, key=lambda node: node.index))
 
 
-def split(node: Node, features: Tensor, failed: Tensor, scoring: Scoring, min_leaf: int) -> Node:
+def split(node: Node, features: Tensor, failed: Tensor, scoring: Scoring) -> Node:
     """The node with its best split, where one gains anything."""
-    best = node
+    best, table = node, scoring.table(features)
     for part in presorted(features):
-        stumps = chunk_stumps(part, failed, scoring, min_leaf)
+        stumps = chunk_stumps(part, features, failed, scoring, table)
         place = int(stumps.gain.argmax())
         gain = float(stumps.gain[place])
         if gain > max(NO_GAIN, best.gain or 0.0):
             threshold = float(stumps.threshold[place])
-            best = node._replace(feature=part.start + place, threshold=threshold, gain=gain)
+            best = replace(best, feature=part.start + place, threshold=threshold, gain=gain)
     return best
 
 
@@ -212,14 +217,14 @@ def place_samples(nodes: tuple[Node, ...], features: Tensor, *, max_depth: int) 
         int64 [max_depth + 1, N]; row d is the tree cut at depth d.
     """
     found = torch.ones(max_depth + 1, len(features), dtype=torch.int64, device=features.device)
-    splits = [node for node in nodes if node.feature is not None]
     for depth in range(max_depth):
         here = found[depth].clone()
-        for node in splits:
-            if node.index >> depth == 1:
-                inside = found[depth] == node.index
-                high = features[inside, node.feature].double() > node.threshold
-                here[inside] = 2 * node.index + high.long()
+        for node in nodes:
+            if node.feature is None or node.threshold is None or node.index >> depth != 1:
+                continue
+            inside = found[depth] == node.index
+            high = features[inside, node.feature].double() > node.threshold
+            here[inside] = 2 * node.index + high.long()
         found[depth + 1] = here
     return found
 
@@ -254,32 +259,39 @@ def stump_null(
     """
     check(features, failed)
     num_samples = len(failed)
-    scoring = root_scoring(failed, criterion)
+    scoring = scoring_of(num_samples, int(failed.sum()), criterion, min_leaf)
+    if num_samples < 2 or not num_permutations:
+        return torch.full((num_permutations,), -torch.inf, dtype=torch.float64)
     generator = np.random.default_rng(seed)
-    shuffled = np.stack(
-        [generator.permutation(failed.cpu().numpy()) for _ in range(num_permutations)]
-        or [np.zeros(num_samples, dtype=bool)]
-    )[:num_permutations]
-    labels = torch.from_numpy(shuffled).to(features.device, torch.int32)
+    labels = np.stack(
+        [generator.permutation(failed.cpu().numpy()) for _ in range(num_permutations)], axis=1
+    )
+    shuffled = torch.from_numpy(labels).to(features.device, torch.int32)
     beyond = num_samples + 1
-    fewest = torch.full((num_permutations, max(num_samples - 1, 0)), beyond, dtype=torch.int32)
-    fewest = fewest.to(features.device)
+    fewest = torch.full_like(shuffled[1:], beyond)
     most = torch.full_like(fewest, -1)
     for part in presorted(features):
-        never = torch.where(allowed(part, min_leaf), 0, beyond).to(torch.int32)
-        for number in range(num_permutations):
-            low = labels[number][part.order].cumsum(1, dtype=torch.int32)[:, :-1]
-            torch.minimum(fewest[number], (low + never).amin(0), out=fewest[number])
-            torch.maximum(most[number], (low - 2 * never).amax(0), out=most[number])
-    sizes = torch.arange(1, num_samples, device=features.device)
-    usable = most >= 0
-    gains = torch.maximum(
-        scoring.gain(sizes, fewest.clamp(max=num_samples)), scoring.gain(sizes, most.clamp(min=0))
-    )
-    gains = torch.where(usable, gains, -torch.inf)
-    if gains.shape[1] == 0:
-        return torch.full((num_permutations,), -torch.inf, dtype=torch.float64)
-    return gains.amax(1).cpu()
+        # Where a value does not rise no split fits: a count that can be neither least nor most.
+        never = (~part.rises).int() * 2 * beyond
+        for order, shut in zip(part.order, never, strict=True):
+            low = running(shuffled.index_select(0, order))[:-1]
+            if bool(shut.any()):
+                torch.minimum(fewest, low + shut.unsqueeze(1), out=fewest)
+                torch.maximum(most, low - shut.unsqueeze(1), out=most)
+            else:
+                torch.minimum(fewest, low, out=fewest)
+                torch.maximum(most, low, out=most)
+    sizes = torch.arange(1, num_samples, device=features.device).unsqueeze(1)
+    gains = torch.maximum(scoring.gain(sizes, fewest), scoring.gain(sizes, most.clamp(min=0)))
+    return torch.where(most >= 0, gains, -torch.inf).amax(0).cpu()
+
+
+def running(counts: Tensor) -> Tensor:
+    """Running sum down the columns."""
+    if counts.device.type == "cpu":
+        # numpy walks along rows of memory here, torch down each column.
+        return torch.from_numpy(np.cumsum(counts.numpy(), axis=0, dtype=np.int32))
+    return counts.cumsum(0, dtype=torch.int32)
 
 
 def stump_resamples(
@@ -313,93 +325,92 @@ def stump_resamples(
     chances = np.full(num_samples, 1.0 / max(num_samples, 1))
     drawn = torch.from_numpy(generator.multinomial(num_samples, chances, size=num_resamples))
     drawn = drawn.to(features.device)
-    # Both counts in one number: one gather and one running sum give the two of them.
-    packed = drawn * (num_samples + 1) + drawn * failed.long()
-    scorings = [
-        weighted_scoring(int(row.sum()), int((row * failed).sum()), criterion) for row in drawn
-    ]
+    fails = drawn * failed.long()
     best = torch.full((num_resamples,), NO_GAIN, dtype=torch.float64)
     chosen = torch.full((num_resamples,), -1, dtype=torch.int64)
-    for part in presorted(features):
-        for number, scoring in enumerate(scorings):
-            if scoring is None:
-                continue
-            low = packed[number][part.order].cumsum(1)[:, :-1]
-            size, failures = low // (num_samples + 1), low % (num_samples + 1)
-            fits = part.rises & (size >= min_leaf) & (num_samples - size >= min_leaf)
-            gains = torch.where(fits, scored(scoring, size, failures), -torch.inf).amax(1)
+    if num_samples < 2:
+        return chosen
+    scorings = [
+        scoring_of(num_samples, int(failures.sum()), criterion, min_leaf) for failures in fails
+    ]
+    parts = list(presorted(features))
+    for number, scoring in enumerate(scorings):
+        table = scoring.table(features)
+        for part in parts:
+            gains = split_gains(part, drawn[number], fails[number], scoring, table).amax(1)
             place = int(gains.argmax())
             if float(gains[place]) > float(best[number]):
                 best[number], chosen[number] = float(gains[place]), part.start + place
     return chosen
 
 
-def root_scoring(failed: Tensor, criterion: Criterion) -> Scoring:
-    """Scoring of the root; a group without failures or successes has nothing to gain."""
-    size, failures = len(failed), int(failed.sum())
-    found = weighted_scoring(size, failures, criterion)
-    return found if found is not None else Scoring(criterion, size, failures, 1.0)
-
-
-def weighted_scoring(size: int, failures: int, criterion: Criterion) -> Scoring | None:
-    """Scoring with the class weight of these counts; None where there is nothing to tell apart."""
-    if not 0 < failures < size:
-        return None
-    weight = (size - failures) / failures if criterion == "balanced_entropy" else 1.0
-    return Scoring(criterion, size, failures, weight)
+def scoring_of(size: int, failures: int, criterion: Criterion, min_leaf: int) -> Scoring:
+    """Scoring of a root with these counts; a side is never empty."""
+    weigh = criterion == "balanced_entropy" and failures > 0
+    weight = (size - failures) / failures if weigh else 1.0
+    return Scoring(criterion, size, failures, weight, max(min_leaf, 1))
 
 
 def presorted(features: Tensor) -> Iterator[Presorted]:
     """The features in ascending order, a bounded number of values at a time."""
     num_samples, num_features = features.shape
-    step = max(1, CHUNK // max(num_samples, 1))
+    step = max(1, CHUNK.get(features.device.type, 1 << 20) // max(num_samples, 1))
+    samples = torch.arange(num_samples, device=features.device)
     for start in range(0, num_features, step):
-        values = features[:, start : start + step].T.contiguous().float()
-        # A float32's bits, with those of negative values turned round, sort like the value; the
-        # sample stands below them, so that one sort of integers gives order and values.
-        bits = (values + 0.0).view(torch.int32).long()
-        ordered = torch.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
-        keys = ordered << 32 | torch.arange(num_samples, device=features.device)
+        # -0.0 + 0.0 is 0.0: the two zeros are one value.
+        values = features[:, start : start + step].T.float() + 0.0
+        bits = values.contiguous().view(torch.int32)
+        # A float32's bits sort like the value once those of negative values are turned round. The
+        # sample stands below them, so one sort of integers gives the order and where it rises.
+        ranks = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+        keys = (ranks.long() << 32) | samples
         if keys.device.type == "cpu":
             keys = torch.from_numpy(np.sort(keys.numpy(), axis=1))
         else:
             keys = keys.sort(1).values
-        order = keys & 0xFFFFFFFF
-        ranks = keys >> 32
-        back = torch.where(ranks < 0, (-ranks) | 0x80000000, ranks)
-        signed = torch.where(back > 0x7FFFFFFF, back - (1 << 32), back).to(torch.int32)
-        yield Presorted(start, order, signed.view(torch.float32), ranks[:, 1:] > ranks[:, :-1])
+        ranks = (keys >> 32).int()
+        yield Presorted(start, keys & 0xFFFFFFFF, ranks[:, 1:] > ranks[:, :-1])
 
 
-def chunk_stumps(part: Presorted, failed: Tensor, scoring: Scoring, min_leaf: int) -> Stumps:
-    """The best split of each of some features."""
+def chunk_stumps(
+    part: Presorted, features: Tensor, failed: Tensor, scoring: Scoring, table: Tensor | None
+) -> Stumps:
+    """The best split of each of some features; `features` holds all of them."""
     num_features, num_samples = part.order.shape
     if num_samples < 2:
-        gain = torch.full((num_features,), -torch.inf, dtype=torch.float64).to(part.order.device)
-        return Stumps(gain, torch.full_like(gain, torch.nan))
-    low = failed.to(torch.int32)[part.order].cumsum(1, dtype=torch.int32)[:, :-1]
-    sizes = torch.arange(1, num_samples, device=low.device).expand_as(low)
-    gains = torch.where(allowed(part, min_leaf), scored(scoring, sizes, low), -torch.inf)
-    gain, place = gains.max(1)
-    below = part.values.gather(1, place.unsqueeze(1)).squeeze(1).double()
-    above = part.values.gather(1, place.unsqueeze(1) + 1).squeeze(1).double()
-    threshold = torch.where(gain.isfinite(), below / 2 + above / 2, torch.nan)
-    return Stumps(gain, threshold)
+        nothing = torch.full((num_features,), torch.nan, dtype=torch.float64)
+        return Stumps(torch.full_like(nothing, -torch.inf), nothing)
+    gain, place = split_gains(part, torch.ones_like(failed), failed, scoring, table).max(1)
+    columns = torch.arange(part.start, part.start + num_features, device=features.device)
+    below, above = (
+        features[part.order.gather(1, at.unsqueeze(1)).squeeze(1), columns].double()
+        for at in (place, place + 1)
+    )
+    return Stumps(gain, torch.where(gain.isfinite(), below / 2 + above / 2, torch.nan))
 
 
-def allowed(part: Presorted, min_leaf: int) -> Tensor:
-    """Where a split fits: the value rises, and both sides are large enough, bool [f, N-1]."""
-    num_samples = part.order.shape[1]
-    sizes = torch.arange(1, num_samples, device=part.order.device)
-    return part.rises & (sizes >= min_leaf) & (num_samples - sizes >= min_leaf)
+def split_gains(
+    part: Presorted, drawn: Tensor, failures: Tensor, scoring: Scoring, table: Tensor | None
+) -> Tensor:
+    """Gain of a split after each position, -inf where none fits, float64 [f, N - 1].
 
-
-def scored(scoring: Scoring, size: Tensor, failures: Tensor) -> Tensor:
-    """Gains of many pairs of counts, from a table where that is smaller than they are."""
+    Args:
+        part: Some features.
+        drawn: How often each sample counts, [N].
+        failures: How often each counts as a failure, [N].
+        scoring: Of the node.
+        table: Its table, where there is one.
+    """
     columns = scoring.failures + 1
-    if (scoring.size + 1) * columns > size.numel():
-        return scoring.gain(size, failures)
-    return scoring.table(size.device).flatten()[size * columns + failures]
+    # Size and failures of the low side in one number, which is also a place in the table of gains:
+    # one gather and one running sum give both.
+    step = drawn.long() * columns + failures.long()
+    low = step[part.order].cumsum_(1)[:, :-1]
+    if table is not None:
+        gains = table.take(low)
+    else:
+        gains = scoring.gain(low // columns, low % columns)
+    return gains.masked_fill_(~part.rises, -torch.inf)
 
 
 def check(features: Tensor, failed: Tensor) -> None:
