@@ -180,9 +180,10 @@ def paint_gains(
     figure: Figure, *, rows: Sequence[AggregateResult], lines: Sequence[tuple[str, int]]
 ) -> None:
     height = figure.get_figheight()
-    axes = figure.add_axes((0.42, 0.42 / height, 0.55, 1 - 0.48 / height))
-    axes.set_ylim(len(lines) - 0.5, -0.5)
     labels = [clipped(f"{grouping_words(g)}, depth {d}", 46) for g, d in lines]
+    left = 0.03 + 0.0088 * max(len(label) for label in labels)
+    axes = figure.add_axes((left, 0.42 / height, 0.97 - left, 1 - 0.48 / height))
+    axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_yticks(range(len(lines)), labels)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

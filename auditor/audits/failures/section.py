@@ -150,6 +150,11 @@ def reading(result: FailuresResult) -> tuple[tuple[str, str], ...]:
         else "A part is found on some of the pictures and measured on the others, which were held "
         "back. Numbers are from those held back unless a sentence says otherwise."
     )
+    changed = (
+        "Changed pictures",
+        "A picture is changed little by little so that one feature rises "
+        f"({plain(result.attack or '')}). What grows in it shows what the feature responds to.",
+    )
     return (
         (
             "Feature",
@@ -174,6 +179,7 @@ def reading(result: FailuresResult) -> tuple[tuple[str, str], ...]:
             "chance is a poor explanation. Of all parts called confirmed, no more than about "
             f"{percent(result.alpha)} are expected to be false alarms.",
         ),
+        *((changed,) if result.attack and result.pictures else ()),
         (
             "Numbers in brackets",
             "The range in which the true value lies with 95 % confidence, given the pictures that "
