@@ -115,7 +115,11 @@ def make_section(
         meaning=meaning(result, [group for group, _ in slices]),
         actions=actions(cases),
         key=naming.key or "",
-        snippet=snippet(naming, nameable(slices_features(cases, reader)), suggested(reader)),
+        snippet=snippet(
+            naming,
+            list(dict.fromkeys(leaf.path[-1].feature for _, leaf in slices[:max_cases])),
+            suggested(reader),
+        ),
         elsewhere=elsewhere_words(naming),
         groups=tuple(group_row(reader, group, anchors) for group in result.groups),
         limits=limits(spec, result),
@@ -295,17 +299,6 @@ def actions(cases: Iterable[Case]) -> tuple[str, ...]:
     found += [what for what, times in steps.items() if times > 1]
     found.append("Follow the steps that stand beside each finding.")
     return tuple(found)
-
-
-def slices_features(cases: Iterable[Case], reader: Reader) -> list[int]:
-    """Features of the cases shown, each once, in their order."""
-    shown = {case.group for case in cases}
-    slices = strongest(reader.result, len(reader.result.groups))
-    return [leaf.path[-1].feature for group, leaf in slices if group.id in shown]
-
-
-def nameable(numbers: Sequence[int]) -> list[int]:
-    return list(dict.fromkeys(numbers))
 
 
 def suggested(reader: Reader) -> dict[int, str]:
