@@ -19,9 +19,9 @@ from auditor.audits.failures.result import (
     Counts,
     DepthResult,
     GroupResult,
-    NodeResult,
     SurfaceResult,
 )
+from auditor.audits.failures.words import scored
 from auditor.measure.intervals import percentile
 from auditor.measure.trees import Node
 from auditor.needs import NetworkRole
@@ -88,16 +88,6 @@ def depth_of(group: GroupResult, depth: int) -> DepthResult:
     return next(tree for tree in group.depths if tree.depth == depth)
 
 
-def scored(group: GroupResult) -> Counts:
-    """The group's images that rates are read on."""
-    return group.confirmed or group.found
-
-
-def scored_node(node: NodeResult) -> Counts:
-    """A node's images that rates are read on."""
-    return node.confirmed or node.found
-
-
 def explained_at(group: GroupResult, depth: int) -> bool:
     """Whether a leaf of the tree of this depth is confirmed (exploratory mode: valid)."""
     leaves = set(tree_leaves(group, depth))
@@ -151,31 +141,38 @@ def resampled(
 
 def surfaces(groups: Sequence[GroupResult], *, max_depth: int) -> tuple[SurfaceResult, ...]:
     """Share of valid best leaves over both thresholds, where any group was tested."""
-    return tuple(
-        SurfaceResult(
-            inspected=inspected,
-            grouping=grouping,
-            depth=depth,
-            coverages=COVERAGES,
-            excesses=EXCESSES,
-            shares=tuple(
-                tuple(share_valid(tested, depth, coverage, least) for least in EXCESSES)
-                for coverage in COVERAGES
-            ),
-            num_groups=len(tested),
-        )
-        for inspected, grouping, tested in families(groups)
-        if tested
-        for depth in range(1, max_depth + 1)
-    )
+    found = []
+    for inspected, grouping, tested in families(groups):
+        for depth in range(1, max_depth + 1) if tested else ():
+            best = [best_leaf(group, depth) for group in tested]
+            found.append(
+                SurfaceResult(
+                    inspected=inspected,
+                    grouping=grouping,
+                    depth=depth,
+                    coverages=COVERAGES,
+                    excesses=EXCESSES,
+                    shares=tuple(
+                        tuple(share_valid(best, coverage, least) for least in EXCESSES)
+                        for coverage in COVERAGES
+                    ),
+                    num_groups=len(tested),
+                )
+            )
+    return tuple(found)
 
 
-def share_valid(tested: Sequence[GroupResult], depth: int, coverage: float, least: float) -> float:
-    """Share of groups whose best leaf of a depth is valid at two thresholds."""
-    valid = 0
-    for group in tested:
-        best = depth_of(group, depth).best
-        if best is not None:
-            node = next(node for node in group.nodes if node.index == best)
-            valid += is_valid(scored_node(node), scored(group), coverage=coverage, least=least)
-    return valid / len(tested)
+def best_leaf(group: GroupResult, depth: int) -> tuple[Counts, Counts] | None:
+    """Scored images of the best leaf of a depth and of its group; None where nothing splits it."""
+    best = depth_of(group, depth).best
+    if best is None:
+        return None
+    return scored(next(node for node in group.nodes if node.index == best)), scored(group)
+
+
+def share_valid(
+    best: Sequence[tuple[Counts, Counts] | None], coverage: float, least: float
+) -> float:
+    """Share of groups whose best leaf is valid at two thresholds."""
+    valid = [pair is not None and is_valid(*pair, coverage=coverage, least=least) for pair in best]
+    return sum(valid) / len(valid)

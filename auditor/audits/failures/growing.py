@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -70,7 +70,7 @@ def grow(spec: FailuresSpec, features: Tensor, failed: Tensor, *, seed: int) -> 
         chosen, failed, max_depth=spec.max_depth, criterion=spec.criterion, min_leaf=spec.min_leaf
     )
     nodes = tuple(
-        node if node.feature is None else node._replace(feature=int(columns[node.feature]))
+        node if node.feature is None else replace(node, feature=int(columns[node.feature]))
         for node in local
     )
     null_p_value, null_gain = null_of(spec, features, failed, seed=seed)
@@ -182,7 +182,7 @@ def place(nodes: tuple[Node, ...], features: Tensor, positions: Tensor, depth: i
     used = sorted({node.feature for node in nodes if node.feature is not None})
     where = {feature: k for k, feature in enumerate(used)}
     local = tuple(
-        node if node.feature is None else node._replace(feature=where[node.feature])
+        node if node.feature is None else replace(node, feature=where[node.feature])
         for node in nodes
     )
     # A tree of one node needs no feature, but still one column to be placed by.

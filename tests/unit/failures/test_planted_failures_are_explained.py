@@ -336,3 +336,34 @@ def test_unknown_names_and_missing_inputs_are_refused(
     assert {name: state_type(make_spec(), name) for name in states} == states
     with pytest.raises(ValueError, match="keeps no state named 'masks'"):
         state_type(make_spec(), "masks")
+
+
+def test_a_failure_that_follows_one_of_many_features_is_found_every_time(
+    make_spec: MakeSpec, make_context: MakeContext
+) -> None:
+    """300 images, 2048 features; it fails exactly where one of them is low, across a gap."""
+    spec = make_spec(group_by=("label",), permutations=0, resamples=0)
+    context = make_context(classes=("purse",))
+    for trial in range(20):
+        generator = torch.Generator().manual_seed(trial)
+        features = torch.rand(300, 2048, generator=generator)
+        planted = int(torch.randint(2048, (1,), generator=generator))
+        low = torch.rand(300, generator=generator) < 0.3
+        spread = 0.4 * torch.rand(300, generator=generator)
+        features[:, planted] = torch.where(low, spread, 0.6 + spread)
+        table = TableState(
+            rows=torch.arange(300),
+            part=(torch.rand(300, generator=generator) < 0.5).to(torch.int8),
+            truth=torch.zeros(300, 1, dtype=torch.int64),
+            predicted=low.long().reshape(-1, 1, 1),
+            columns=torch.zeros(300, 0, dtype=torch.int64),
+            attributes=torch.zeros(300, 0, dtype=torch.int8),
+            features=features,
+        )
+        (group,) = result_of(audit(spec, replace(context, attributes=()), table)).groups
+        leaf = shown_leaf(group)
+        assert leaf is not None
+        assert (leaf.path[0].feature, leaf.path[0].side, leaf.depth) == (planted, "low", 1)
+        assert 0.4 < leaf.path[0].threshold < 0.6
+        assert leaf.error_rate.value == 1.0
+        assert leaf.error_coverage.value == 1.0
