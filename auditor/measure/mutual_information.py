@@ -46,7 +46,7 @@ def mutual_information(
         raise ValueError(f"num_neighbors is at least 1, got {num_neighbors}")
     if len(failed) < 3 and len(failed.unique()) == len(failed):
         raise ValueError("mutual information needs two images of the same outcome")
-    found = []
+    found = [torch.zeros(0, dtype=torch.float64, device=features.device)]
     for block in _jittered(features, seed):
         rows = torch.from_numpy(block).to(features.device)
         chunk = max(1, _CHUNK_VALUES[_kind(features)] // rows.shape[1])
@@ -75,9 +75,9 @@ def binned_mutual_information(features: Tensor, failed: Tensor, *, num_bins: int
     num_samples = len(failed)
     chunk = max(1, _CHUNK_VALUES[_kind(features)] // num_samples)
     starts = torch.arange(1, num_bins, device=features.device) * num_samples // num_bins
-    found = []
-    for columns in features.split(chunk, dim=1):
-        values = columns.T.contiguous()
+    found = [torch.zeros(0, dtype=torch.float64, device=features.device)]
+    for start in range(0, features.shape[1], chunk):
+        values = features[:, start : start + chunk].T.contiguous()
         edges = values.sort(dim=1).values[:, starts].contiguous()
         bins = torch.searchsorted(edges, values, right=True)
         table = torch.zeros(len(values), 2, num_bins, dtype=torch.float64, device=values.device)

@@ -36,9 +36,7 @@ def base_error_rate(sizes: Sequence[int], failures: Sequence[int]) -> float | No
     return num_failures / num_samples if num_samples else None
 
 
-def importance_values(
-    sizes: Sequence[int], failures: Sequence[int]
-) -> tuple[float | None, ...]:
+def importance_values(sizes: Sequence[int], failures: Sequence[int]) -> tuple[float | None, ...]:
     """IV of each leaf; None for empty leaves, and for all leaves where nothing fails.
 
     Args:
@@ -98,7 +96,7 @@ def chi_square(sizes: Sequence[int], failures: Sequence[int]) -> float | None:
     num_successes = num_samples - num_failures
     if not num_failures or not num_successes:
         return None
-    # Both cells of a leaf: (o - e)² (1 / e_failure + 1 / e_success), with o - e = d / N in integers.
+    # A leaf's two cells are off by the same d = (f N - n F) / N; f N - n F is exact in integers.
     terms = (
         (failed * num_samples - size * num_failures) ** 2 / size
         for size, failed in zip(sizes, failures, strict=True)
