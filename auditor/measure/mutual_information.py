@@ -44,13 +44,16 @@ def mutual_information(
     _check(features, failed)
     if num_neighbors < 1:
         raise ValueError(f"num_neighbors is at least 1, got {num_neighbors}")
-    if len(failed) < 3 and len(failed.unique()) == len(failed):
+    if max(int(failed.sum()), int((~failed).sum())) < 2:
         raise ValueError("mutual information needs two images of the same outcome")
     found = [torch.zeros(0, dtype=torch.float64, device=features.device)]
     for block in _jittered(features, seed):
         rows = torch.from_numpy(block).to(features.device)
         chunk = max(1, _CHUNK_VALUES[_kind(features)] // rows.shape[1])
-        found += [_information(part, failed, num_neighbors) for part in rows.split(chunk)]
+        found += [
+            _information(rows[start : start + chunk], failed, num_neighbors)
+            for start in range(0, len(rows), chunk)
+        ]
     return torch.cat(found)
 
 
