@@ -15,22 +15,26 @@ N samples, F features. Features are float32, as in scikit-learn's trees.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Criterion = Literal["balanced_entropy", "entropy", "gini"]
+from auditor.measure.splits import (
+    NO_GAIN,
+    Criterion,
+    Presorted,
+    Scoring,
+    check,
+    presorted,
+    scoring_of,
+    split_gains,
+)
 
-CHUNK = {"cpu": 1 << 20, "cuda": 1 << 24}
-"""Values that are sorted and scored at once: what a CPU keeps near, what keeps a GPU busy."""
-
-NO_GAIN = 1e-12
-"""A split that gains no more than this gains nothing but rounding."""
+NULL_FEATURES = 1024
+"""Features of the null that advance together."""
 
 
 class Stumps(NamedTuple):
@@ -56,72 +60,6 @@ class Node:
     gain: float | None
     size: int
     failures: int
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """What turns counts into gains in one node.
-
-    Attributes:
-        criterion: How impurity is measured.
-        size: Samples of the node.
-        failures: Failures of the node.
-        weight: How much a failure counts against a success.
-        min_leaf: Samples on each side at least.
-    """
-
-    criterion: Criterion
-    size: int
-    failures: int
-    weight: float
-    min_leaf: int
-
-    def gain(self, size: Tensor, failures: Tensor) -> Tensor:
-        """Decrease of impurity when `size` samples with `failures` failures go to one side.
-
-        I(node) - Σ over sides of mass(side) / mass(node) · I(side), with failures weighted;
-        -inf where a side is too small or would hold more failures than samples.
-        """
-        other, other_failures = self.size - size, self.failures - failures
-        counts = torch.tensor([self.size, self.failures], device=size.device)
-        whole = self._impurity(counts[0], counts[1])
-        sides = self._impurity(size, failures) + self._impurity(other, other_failures)
-        total = (self.size - self.failures) + self.weight * self.failures
-        fits = (size >= self.min_leaf) & (other >= self.min_leaf)
-        fits = fits & (failures <= size) & (other_failures <= other)
-        return torch.where(fits, (whole - sides) / total, -torch.inf)
-
-    def table(self, features: Tensor) -> Tensor | None:
-        """Gains of every pair of counts, float64 [(size + 1) · (failures + 1)], by size first;
-        None where that is more than there are splits to score."""
-        if (self.size + 1) * (self.failures + 1) > features.numel():
-            return None
-        sizes = torch.arange(self.size + 1, device=features.device).unsqueeze(1)
-        return self.gain(sizes, torch.arange(self.failures + 1, device=features.device)).flatten()
-
-    def _impurity(self, size: Tensor, failures: Tensor) -> Tensor:
-        """Impurity times mass."""
-        bad, good = self.weight * failures.double(), (size - failures).clamp(min=0).double()
-        mass: Tensor = bad + good
-        if self.criterion == "gini":
-            return mass - torch.where(mass > 0, (bad * bad + good * good) / mass, 0.0)
-        apart = torch.special.xlogy(bad, bad) + torch.special.xlogy(good, good)
-        nats: Tensor = torch.special.xlogy(mass, mass) - apart
-        return nats / math.log(2.0)
-
-
-class Presorted(NamedTuple):
-    """Some features in ascending order.
-
-    Attributes:
-        start: Index of the first of them.
-        order: Samples in ascending order of each feature, int64 [f, N].
-        rises: Whether the value rises after a position, so that a split fits there, bool [f, N-1].
-    """
-
-    start: int
-    order: Tensor
-    rises: Tensor
 
 
 def best_stumps(
@@ -266,32 +204,76 @@ def stump_null(
     labels = np.stack(
         [generator.permutation(failed.cpu().numpy()) for _ in range(num_permutations)], axis=1
     )
-    shuffled = torch.from_numpy(labels).to(features.device, torch.int32)
-    beyond = num_samples + 1
-    fewest = torch.full_like(shuffled[1:], beyond)
-    most = torch.full_like(fewest, -1)
-    for part in presorted(features):
-        # Where a value does not rise no split fits: a count that can be neither least nor most.
-        never = (~part.rises).int() * 2 * beyond
-        for order, shut in zip(part.order, never, strict=True):
-            low = running(shuffled.index_select(0, order))[:-1]
-            if bool(shut.any()):
-                torch.minimum(fewest, low + shut.unsqueeze(1), out=fewest)
-                torch.maximum(most, low - shut.unsqueeze(1), out=most)
-            else:
-                torch.minimum(fewest, low, out=fewest)
-                torch.maximum(most, low, out=most)
+    shuffled = torch.from_numpy(labels).to(features.device)
+    extremes = extremes_by_place if features.device.type == "cpu" else extremes_by_feature
+    fewest, most = extremes(features, shuffled)
     sizes = torch.arange(1, num_samples, device=features.device).unsqueeze(1)
-    gains = torch.maximum(scoring.gain(sizes, fewest), scoring.gain(sizes, most.clamp(min=0)))
+    gains = torch.maximum(
+        scoring.gain(sizes, fewest.clamp(max=scoring.failures)),
+        scoring.gain(sizes, most.clamp(min=0)),
+    )
     return torch.where(most >= 0, gains, -torch.inf).amax(0).cpu()
 
 
-def running(counts: Tensor) -> Tensor:
-    """Running sum down the columns."""
-    if counts.device.type == "cpu":
-        # numpy walks along rows of memory here, torch down each column.
-        return torch.from_numpy(np.cumsum(counts.numpy(), axis=0, dtype=np.int32))
-    return counts.cumsum(0, dtype=torch.int32)
+class Extremes(NamedTuple):
+    """Failures among the lowest 1 to N - 1 values of any feature that splits there, [N - 1, P].
+
+    Attributes:
+        fewest: The least, more than N where no feature splits.
+        most: The most, negative where no feature splits.
+    """
+
+    fewest: Tensor
+    most: Tensor
+
+
+def extremes_by_place(features: Tensor, shuffled: Tensor) -> Extremes:
+    """All features and shuffles advance together, one place in the order after the other.
+
+    Args:
+        features: [N, F].
+        shuffled: Shuffled failures, bool [N, P].
+    """
+    num_samples, num_permutations = shuffled.shape
+    # Few bytes per count keep a step within the cache; numpy takes and adds whole rows.
+    kind = np.int16 if num_samples < np.iinfo(np.int16).max else np.int32
+    labels = shuffled.numpy().astype(kind)
+    fewest = np.full((num_samples - 1, num_permutations), num_samples + 1, dtype=kind)
+    most = np.full_like(fewest, -1)
+    for part in presorted(features, at_most=NULL_FEATURES):
+        order = np.ascontiguousarray(part.order.numpy().T)
+        splits = np.ascontiguousarray(~part.stays.numpy().T)
+        count = np.zeros((order.shape[1], num_permutations), dtype=kind)
+        step = np.empty_like(count)
+        for place, fits in enumerate(splits):
+            # Every position is valid; any mode but the default takes without a copy.
+            np.add(count, np.take(labels, order[place], axis=0, out=step, mode="clip"), out=count)
+            some = count if fits.all() else count[fits]
+            if len(some):
+                np.minimum(fewest[place], some.min(0), out=fewest[place])
+                np.maximum(most[place], some.max(0), out=most[place])
+    return Extremes(torch.from_numpy(fewest).int(), torch.from_numpy(most).int())
+
+
+def extremes_by_feature(features: Tensor, shuffled: Tensor) -> Extremes:
+    """The same feature by feature, all places at once, as suits a GPU.
+
+    Args:
+        features: [N, F].
+        shuffled: Shuffled failures, bool [N, P].
+    """
+    counts = shuffled.int()
+    beyond = len(counts) + 1
+    fewest = torch.full_like(counts[1:], beyond)
+    most = torch.full_like(fewest, -1)
+    for part in presorted(features):
+        # Where a value stays the same no split fits: a count that can be neither least nor most.
+        never = part.stays.int().unsqueeze(2) * 2 * beyond
+        for order, shut in zip(part.order, never, strict=True):
+            low = counts.index_select(0, order).cumsum(0, dtype=torch.int32)[:-1]
+            torch.minimum(fewest, low + shut, out=fewest)
+            torch.maximum(most, low - shut, out=most)
+    return Extremes(fewest, most)
 
 
 def stump_resamples(
@@ -344,34 +326,6 @@ def stump_resamples(
     return chosen
 
 
-def scoring_of(size: int, failures: int, criterion: Criterion, min_leaf: int) -> Scoring:
-    """Scoring of a root with these counts; a side is never empty."""
-    weigh = criterion == "balanced_entropy" and failures > 0
-    weight = (size - failures) / failures if weigh else 1.0
-    return Scoring(criterion, size, failures, weight, max(min_leaf, 1))
-
-
-def presorted(features: Tensor) -> Iterator[Presorted]:
-    """The features in ascending order, a bounded number of values at a time."""
-    num_samples, num_features = features.shape
-    step = max(1, CHUNK.get(features.device.type, 1 << 20) // max(num_samples, 1))
-    samples = torch.arange(num_samples, device=features.device)
-    for start in range(0, num_features, step):
-        # -0.0 + 0.0 is 0.0: the two zeros are one value.
-        values = features[:, start : start + step].T.float() + 0.0
-        bits = values.contiguous().view(torch.int32)
-        # A float32's bits sort like the value once those of negative values are turned round. The
-        # sample stands below them, so one sort of integers gives the order and where it rises.
-        ranks = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-        keys = (ranks.long() << 32) | samples
-        if keys.device.type == "cpu":
-            keys = torch.from_numpy(np.sort(keys.numpy(), axis=1))
-        else:
-            keys = keys.sort(1).values
-        ranks = (keys >> 32).int()
-        yield Presorted(start, keys & 0xFFFFFFFF, ranks[:, 1:] > ranks[:, :-1])
-
-
 def chunk_stumps(
     part: Presorted, features: Tensor, failed: Tensor, scoring: Scoring, table: Tensor | None
 ) -> Stumps:
@@ -387,34 +341,3 @@ def chunk_stumps(
         for at in (place, place + 1)
     )
     return Stumps(gain, torch.where(gain.isfinite(), below / 2 + above / 2, torch.nan))
-
-
-def split_gains(
-    part: Presorted, drawn: Tensor, failures: Tensor, scoring: Scoring, table: Tensor | None
-) -> Tensor:
-    """Gain of a split after each position, -inf where none fits, float64 [f, N - 1].
-
-    Args:
-        part: Some features.
-        drawn: How often each sample counts, [N].
-        failures: How often each counts as a failure, [N].
-        scoring: Of the node.
-        table: Its table, where there is one.
-    """
-    columns = scoring.failures + 1
-    # Size and failures of the low side in one number, which is also a place in the table of gains:
-    # one gather and one running sum give both.
-    step = drawn.long() * columns + failures.long()
-    low = step[part.order].cumsum_(1)[:, :-1]
-    gains = table.take(low) if table is not None else scoring.gain(low // columns, low % columns)
-    return gains.masked_fill_(~part.rises, -torch.inf)
-
-
-def check(features: Tensor, failed: Tensor) -> None:
-    if features.ndim != 2 or failed.shape != features.shape[:1] or failed.dtype != torch.bool:
-        raise ValueError(
-            f"features [N, F] and failed bool [N] are needed, not {list(features.shape)} and "
-            f"{failed.dtype} {list(failed.shape)}"
-        )
-    if not bool(features.isfinite().all()):
-        raise ValueError("features must be finite; leave out those that are not")

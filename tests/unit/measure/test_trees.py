@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from sklearn.tree import DecisionTreeClassifier
 
-from auditor.measure import trees
+from auditor.measure import splits
+from auditor.measure.splits import Criterion
 from auditor.measure.trees import (
-    Criterion,
     Node,
     best_stumps,
     grow_tree,
@@ -280,7 +280,7 @@ def test_chunks_change_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch) -> N
         return [each.tolist() for each in (*stumps, null, chosen)]
 
     whole = everything()
-    monkeypatch.setattr(trees, "CHUNK", {"cpu": chunk})
+    monkeypatch.setattr(splits, "CHUNK", {"cpu": chunk})
     assert everything() == whole
 
 
