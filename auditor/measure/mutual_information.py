@@ -11,11 +11,14 @@ distance is found by binary search.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from auditor.measure.spread import spread
 
 _JITTER = 1e-10  # of the mean absolute value, as Kraskov et al. (2004) advise to break ties
 _NOISE_VALUES = 2**26
@@ -50,10 +53,9 @@ def mutual_information(
     for block in _jittered(features, seed):
         rows = torch.from_numpy(block).to(features.device)
         chunk = max(1, _CHUNK_VALUES[_kind(features)] // rows.shape[1])
-        found += [
-            _information(rows[start : start + chunk], failed, num_neighbors)
-            for start in range(0, len(rows), chunk)
-        ]
+        parts = [rows[start : start + chunk] for start in range(0, len(rows), chunk)]
+        find = partial(_information, failed=failed, num_neighbors=num_neighbors)
+        found += spread(find, parts, device=features.device)
     return torch.cat(found)
 
 

@@ -9,7 +9,6 @@ N samples, f or F features. Features are float32, as in scikit-learn's trees.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -19,7 +18,7 @@ from torch import Tensor
 
 Criterion = Literal["balanced_entropy", "entropy", "gini"]
 
-CHUNK = {"cpu": 1 << 20, "cuda": 1 << 24}
+CHUNK = {"cpu": 1 << 18, "cuda": 1 << 24}
 """Values that are sorted and scored at once: what a CPU keeps near, what keeps a GPU busy."""
 
 NO_GAIN = 1e-12
@@ -108,26 +107,30 @@ def scoring_of(size: int, failures: int, criterion: Criterion, min_leaf: int) ->
     return Scoring(criterion, size, failures, weight, max(min_leaf, 1))
 
 
-def presorted(features: Tensor, *, at_most: int | None = None) -> Iterator[Presorted]:
-    """The features in ascending order, a bounded number of values, and of features, at a time."""
+def pieces(features: Tensor, *, at_most: int | None = None) -> list[range]:
+    """The features in pieces of a bounded number of values, and of features."""
     num_samples, num_features = features.shape
     step = max(1, CHUNK.get(features.device.type, 1 << 20) // max(num_samples, 1))
     step = min(step, at_most or step)
-    samples = torch.arange(num_samples, device=features.device)
-    for start in range(0, num_features, step):
-        # -0.0 + 0.0 is 0.0: the two zeros are one value.
-        values = features[:, start : start + step].T.float() + 0.0
-        bits = values.contiguous().view(torch.int32)
-        # A float32's bits sort like the value once those of negative values are turned round. The
-        # sample stands below them, so one sort of integers gives the order and where it rises.
-        ranks = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-        keys = (ranks.long() << 32) | samples
-        if keys.device.type == "cpu":
-            keys = torch.from_numpy(np.sort(keys.numpy(), axis=1))
-        else:
-            keys = keys.sort(1).values
-        ranks = (keys >> 32).int()
-        yield Presorted(start, keys & 0xFFFFFFFF, ranks[:, 1:] == ranks[:, :-1])
+    return [range(start, min(start + step, num_features)) for start in range(0, num_features, step)]
+
+
+def presort(features: Tensor, piece: range) -> Presorted:
+    """Some of the features [N, F] in ascending order."""
+    samples = torch.arange(len(features), device=features.device)
+    # -0.0 + 0.0 is 0.0: the two zeros are one value.
+    values = features[:, piece.start : piece.stop].T.float() + 0.0
+    bits = values.contiguous().view(torch.int32)
+    # A float32's bits sort like the value once those of negative values are turned round. The
+    # sample stands below them, so one sort of integers gives the order and where the value rises.
+    ranks = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    keys = (ranks.long() << 32) | samples
+    if keys.device.type == "cpu":
+        keys = torch.from_numpy(np.sort(keys.numpy(), axis=1))
+    else:
+        keys = keys.sort(1).values
+    ranks = (keys >> 32).int()
+    return Presorted(piece.start, keys & 0xFFFFFFFF, ranks[:, 1:] == ranks[:, :-1])
 
 
 def split_gains(

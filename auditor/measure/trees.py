@@ -28,10 +28,12 @@ from auditor.measure.splits import (
     Presorted,
     Scoring,
     check,
-    presorted,
+    pieces,
+    presort,
     scoring_of,
     split_gains,
 )
+from auditor.measure.spread import spread
 
 NULL_FEATURES = 1024
 """Features of the null that advance together."""
@@ -81,7 +83,11 @@ def best_stumps(
     check(features, failed)
     scoring = scoring_of(len(failed), int(failed.sum()), criterion, min_leaf)
     table = scoring.table(features)
-    found = [chunk_stumps(part, features, failed, scoring, table) for part in presorted(features)]
+
+    def stumps_of(piece: range) -> Stumps:
+        return chunk_stumps(presort(features, piece), features, failed, scoring, table)
+
+    found = spread(stumps_of, pieces(features), device=features.device)
     if not found:
         empty = torch.zeros(0, dtype=torch.float64, device=features.device)
         return Stumps(empty, empty)
@@ -133,13 +139,17 @@ def grow_tree(
 def split(node: Node, features: Tensor, failed: Tensor, scoring: Scoring) -> Node:
     """The node with its best split, where one gains anything."""
     best, table = node, scoring.table(features)
-    for part in presorted(features):
-        stumps = chunk_stumps(part, features, failed, scoring, table)
+
+    def stumps_of(piece: range) -> Stumps:
+        return chunk_stumps(presort(features, piece), features, failed, scoring, table)
+
+    parts = pieces(features)
+    for piece, stumps in zip(parts, spread(stumps_of, parts, device=features.device), strict=True):
         place = int(stumps.gain.argmax())
         gain = float(stumps.gain[place])
         if gain > max(NO_GAIN, best.gain or 0.0):
             threshold = float(stumps.threshold[place])
-            best = replace(best, feature=part.start + place, threshold=threshold, gain=gain)
+            best = replace(best, feature=piece.start + place, threshold=threshold, gain=gain)
     return best
 
 
@@ -228,7 +238,7 @@ class Extremes(NamedTuple):
 
 
 def extremes_by_place(features: Tensor, shuffled: Tensor) -> Extremes:
-    """All features and shuffles advance together, one place in the order after the other.
+    """Many features and all shuffles advance together, one place in the order after the other.
 
     Args:
         features: [N, F].
@@ -238,21 +248,29 @@ def extremes_by_place(features: Tensor, shuffled: Tensor) -> Extremes:
     # Few bytes per count keep a step within the cache; numpy takes and adds whole rows.
     kind = np.int16 if num_samples < np.iinfo(np.int16).max else np.int32
     labels = shuffled.numpy().astype(kind)
-    fewest = np.full((num_samples - 1, num_permutations), num_samples + 1, dtype=kind)
-    most = np.full_like(fewest, -1)
-    for part in presorted(features, at_most=NULL_FEATURES):
-        order = np.ascontiguousarray(part.order.numpy().T)
-        splits = np.ascontiguousarray(~part.stays.numpy().T)
-        count = np.zeros((order.shape[1], num_permutations), dtype=kind)
+
+    def extremes_of(piece: range) -> Extremes:
+        order, stays = (each.T.contiguous().numpy() for each in presort(features, piece)[1:])
+        fewest = np.full((num_samples - 1, num_permutations), num_samples + 1, dtype=kind)
+        most = np.full_like(fewest, -1)
+        count = np.zeros((len(piece), num_permutations), dtype=kind)
         step = np.empty_like(count)
-        for place, fits in enumerate(splits):
+        for place, fits in enumerate(~stays):
             # Every position is valid; any mode but the default takes without a copy.
             np.add(count, np.take(labels, order[place], axis=0, out=step, mode="clip"), out=count)
             some = count if fits.all() else count[fits]
             if len(some):
-                np.minimum(fewest[place], some.min(0), out=fewest[place])
-                np.maximum(most[place], some.max(0), out=most[place])
-    return Extremes(torch.from_numpy(fewest).int(), torch.from_numpy(most).int())
+                some.min(0, out=fewest[place])
+                some.max(0, out=most[place])
+        return Extremes(torch.from_numpy(fewest), torch.from_numpy(most))
+
+    parts = pieces(features, at_most=NULL_FEATURES)
+    found = spread(extremes_of, parts, device=features.device)
+    beyond = torch.full((num_samples - 1, num_permutations), num_samples + 1)
+    fewest, most = beyond, torch.full_like(beyond, -1)
+    for each in found:
+        fewest, most = torch.minimum(fewest, each.fewest), torch.maximum(most, each.most)
+    return Extremes(fewest, most)
 
 
 def extremes_by_feature(features: Tensor, shuffled: Tensor) -> Extremes:
@@ -266,7 +284,8 @@ def extremes_by_feature(features: Tensor, shuffled: Tensor) -> Extremes:
     beyond = len(counts) + 1
     fewest = torch.full_like(counts[1:], beyond)
     most = torch.full_like(fewest, -1)
-    for part in presorted(features):
+    for piece in pieces(features):
+        part = presort(features, piece)
         # Where a value stays the same no split fits: a count that can be neither least nor most.
         never = part.stays.int().unsqueeze(2) * 2 * beyond
         for order, shut in zip(part.order, never, strict=True):
@@ -308,22 +327,22 @@ def stump_resamples(
     drawn = torch.from_numpy(generator.multinomial(num_samples, chances, size=num_resamples))
     drawn = drawn.to(features.device)
     fails = drawn * failed.long()
-    best = torch.full((num_resamples,), NO_GAIN, dtype=torch.float64)
-    chosen = torch.full((num_resamples,), -1, dtype=torch.int64)
     if num_samples < 2:
-        return chosen
-    scorings = [
-        scoring_of(num_samples, int(failures.sum()), criterion, min_leaf) for failures in fails
-    ]
-    parts = list(presorted(features))
-    for number, scoring in enumerate(scorings):
+        return torch.full((num_resamples,), -1, dtype=torch.int64)
+    parts = [presort(features, piece) for piece in pieces(features)]
+
+    def chosen(number: int) -> int:
+        scoring = scoring_of(num_samples, int(fails[number].sum()), criterion, min_leaf)
         table = scoring.table(features)
+        best, feature = NO_GAIN, -1
         for part in parts:
             gains = split_gains(part, drawn[number], fails[number], scoring, table).amax(1)
             place = int(gains.argmax())
-            if float(gains[place]) > float(best[number]):
-                best[number], chosen[number] = float(gains[place]), part.start + place
-    return chosen
+            if float(gains[place]) > best:
+                best, feature = float(gains[place]), part.start + place
+        return feature
+
+    return torch.tensor(spread(chosen, range(num_resamples), device=features.device)).long()
 
 
 def chunk_stumps(
