@@ -11,7 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("startup", "portraits", "scan", "gradients", "decide", "report")
+BENCHMARKS = (
+    "startup",
+    "portraits",
+    "scan",
+    "gradients",
+    "features",
+    "groups",
+    "decide",
+    "report",
+)
 
 
 def main() -> int:

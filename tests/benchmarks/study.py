@@ -1,8 +1,11 @@
-"""`make study`: does the relationship audit find what was planted, and nothing else?
+"""`make study`: do the audits find what was planted, and nothing else?
 
 Ten disjoint attribute pairs are planted in the training split of Portraits at bias level tau, a
 network is trained on it, and the audit ranks all pairs. The test split is unbiased. Everything
 runs through the command line, as a user's audit would. About 90 seconds per network on 2 cores.
+
+After it `planted_failures.py` does the same for the failure audit (`--parts failures` alone takes
+about a minute).
 
 Printed per tau (mean of the seeds):
   auc          area under the ROC curve of ranking planted above unplanted pairs, by the audit's
@@ -21,7 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ from auditor.spec.portraits import ATTRIBUTES
 
 TAUS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SEEDS = (0, 1, 2)
+PARTS = ("relationships", "failures")
 STATISTICS = ("robust_z", "cosine", "centred", "divergence_gaussian", "label_correlation")
 
 
@@ -134,20 +138,35 @@ def single_pair(seed: int, out: Path) -> dict[str, Any]:
     return {"single_pair": pairs[0], "seed": seed, "rank": order.index(pairs[0]) + 1}
 
 
+def relationships(taus: Sequence[float], seeds: Sequence[int], out: Path) -> None:
+    """The relationship audit's part."""
+    for tau in taus:
+        runs = [measure(tau, seed, out) for seed in seeds]
+        print(json.dumps(summarise(tau, runs)), flush=True)
+    for seed in seeds:
+        print(json.dumps(single_pair(seed, out)), flush=True)
+
+
+def failures() -> None:
+    """The failure audit's part, by itself; it prints its own lines."""
+    subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("planted_failures.py"))], check=True
+    )
+
+
 def main() -> None:
-    """Print one JSON line per tau and one per single planted pair."""
+    """Print one JSON line per tau and one per single planted pair, then the failure audit's."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--taus", type=float, nargs="*", default=TAUS)
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     parser.add_argument("--out", type=Path, default=None, help="keep the runs here")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        out = arguments.out or Path(scratch)
-        for tau in arguments.taus:
-            runs = [measure(tau, seed, out) for seed in arguments.seeds]
-            print(json.dumps(summarise(tau, runs)), flush=True)
-        for seed in arguments.seeds:
-            print(json.dumps(single_pair(seed, out)), flush=True)
+    if "relationships" in arguments.parts:
+        with tempfile.TemporaryDirectory() as scratch:
+            relationships(arguments.taus, arguments.seeds, arguments.out or Path(scratch))
+    if "failures" in arguments.parts:
+        failures()
 
 
 if __name__ == "__main__":
