@@ -8,7 +8,6 @@ from auditor.audits.failures.actions import situation, suggest_actions
 from auditor.audits.failures.confirming import share
 from auditor.audits.failures.describe import (
     INSPECTED,
-    accepted_leaves,
     display_names,
     leaf_claim,
     shown_leaf,
@@ -22,7 +21,6 @@ from auditor.audits.failures.result import (
 from auditor.audits.failures.spec import FailuresSpec
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding, make_finding
-from auditor.wording import counted
 
 
 def all_findings(spec: FailuresSpec, audit: str, result: FailuresResult) -> tuple[Finding, ...]:
@@ -91,8 +89,6 @@ def slice_finding(
 def slice_claim(group: GroupResult, leaf: LeafResult, names: Mapping[int, str]) -> str:
     """The slice in one sentence, and what else the reader must know about it."""
     sentences = [leaf_claim(group, leaf, names)]
-    if others := len(accepted_leaves(group)) - 1:
-        sentences.append(f"The result lists {counted(others, 'further slice')} of this group.")
     if group.outcome == "exploratory":
         sentences.append(
             "This was read off the same images that it was found on; nothing was held back to "

@@ -307,7 +307,10 @@ class FailuresResult(ResultModel):
     """The feature attack in words, such as `l2, eps 1, 60 steps of 0.042`."""
 
 
-BARLOW = "Singla et al.: Understanding failures of deep networks via robust feature extraction, CVPR 2021"
+BARLOW = (
+    "Singla et al.: Understanding failures of deep networks via robust feature extraction, "
+    "CVPR 2021"
+)
 
 CODES = (
     Code(

@@ -21,6 +21,7 @@ from auditor.audits.failures.result import Counts, GroupOutcome, GroupResult, No
 from auditor.audits.failures.spec import FailuresSpec
 from auditor.audits.failures.states import TableState
 from auditor.audits.failures.store import Health, group_features
+from auditor.measure.threads import threads_for
 from auditor.results.estimate import Estimate
 from auditor.wording import counted
 
@@ -84,7 +85,8 @@ def study(
     if stopped is not None:
         return Studied(bare_result(group, found, confirming, stopped), no_samples())
     features = group_features(table.features, found.positions, health.nonfinite)
-    tree = grow(spec, features, found.failed, seed=group_seed(seed, group.id))
+    with threads_for(features.numel()):
+        tree = grow(spec, features, found.failed, seed=group_seed(seed, group.id))
     del features
     if not tree.num_features:
         stopped = Stopped("not_testable", "no feature changes between its images")
