@@ -28,6 +28,7 @@ version: 1
 name: conformance
 dataset: {source: portraits, splits: {train: {count: 96}, test: {count: 96, start: 100000}}}
 model: {source: builtin, name: portraits_net, num_outputs: 5}
+extractor: {source: builtin, name: portraits_net, num_outputs: 5, layer: classifier.1}
 attributes:
   smiling: {output: 0, column: smiling}
   lipstick: {output: 1, column: lipstick}
@@ -41,6 +42,8 @@ audits:
 """
 
 EXAMPLES = {
+    "failures": "{kind: failures, min_group: 8, min_failures: 2, permutations: 9, resamples: 5, "
+    "valid: {coverage: 0, excess: 0}, alpha: 0.49, pictures: {images: 2, failures: 2}}",
     "relationships": "{kind: relationships, layer: features.4, examples: 4, min_images: 16}",
 }
 """Kind of audit -> a small spec of it that runs in seconds."""
@@ -50,7 +53,7 @@ KINDS = sorted(EXAMPLES)
 
 def catalogued_kinds() -> set[str]:
     """Every kind that the catalog's union holds."""
-    members = [member for member in get_args(AnyAudit) if isinstance(member, type)] or [AnyAudit]
+    members = get_args(get_args(AnyAudit)[0])
     return {get_args(member.model_fields["kind"].annotation)[0] for member in members}
 
 

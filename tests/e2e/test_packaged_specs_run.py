@@ -24,6 +24,16 @@ def broken(run: Path) -> set[frozenset[str]]:
     }
 
 
+def slices(run: Path) -> dict[str, str]:
+    """Group -> what its failing slice is, in words."""
+    findings = json.loads((run / "findings.json").read_text())["findings"]
+    return {
+        finding["subjects"][0]: finding["claim"]
+        for finding in findings
+        if finding["code"] == "FAILING_SLICE"
+    }
+
+
 def only_run(name: str) -> Path:
     (found,) = Path("reports", name).iterdir()
     return found
@@ -37,6 +47,11 @@ def test_the_demo_finds_the_planted_pairs_and_no_other(auditor: Call) -> None:
     assert done.code == 1, done.err
     assert "not a crash" in done.out.splitlines()[-1]
     assert broken(only_run("portraits")) == planted
+    # Hats came with glasses: without a hat glasses are missed, and a hat alone is taken for them.
+    failing = slices(only_run("portraits"))
+    assert "wearing a hat) is low" in failing["glasses:label=present"]
+    assert "wearing a hat) is high" in failing["glasses:label=absent"]
+    assert "blond hair) is high" in failing["earrings:label=present"]
     assert auditor("verify", "portraits").code == 0
 
 
@@ -55,3 +70,15 @@ def test_real_images_are_audited_to_a_verdict(auditor: Call, shared_data: Path) 
     assert found["num_decided"] >= 0.8 * found["num_rules"]
     assert sum(attribute["learnt"] is True for attribute in found["attributes"]) >= 10
     assert auditor("verify", "cifar10_attributes").code == 0
+
+
+@pytest.mark.data
+def test_failures_on_real_images_are_explained(auditor: Call, shared_data: Path) -> None:
+    done = auditor("run", "cifar10_failures", f"data_root={shared_data}", "engine.device=cpu")
+    assert done.code == 0, done.out + done.err
+    (result,) = only_run("cifar10_failures").glob("audits/*/result.json")
+    found = json.loads(result.read_text())
+    assert len(found["groups"]) == 40
+    assert all(group["outcome"] != "not_testable" for group in found["groups"])
+    assert len(found["pictures"]) == 10
+    assert auditor("verify", "cifar10_failures").code == 0
