@@ -16,7 +16,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-
 NetworkRole = Literal["model", "extractor"]
 """Which network of the spec: the one under audit, or the one whose units are the features."""
 
