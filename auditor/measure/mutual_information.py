@@ -83,7 +83,7 @@ def binned_mutual_information(features: Tensor, failed: Tensor, *, num_bins: int
     found = [torch.zeros(0, dtype=torch.float64, device=features.device)]
     for start in range(0, features.shape[1], chunk):
         values = features[:, start : start + chunk].T.contiguous()
-        edges = values.sort(dim=1).values[:, starts].contiguous()
+        edges = _ascending(values)[:, starts].contiguous()
         bins = torch.searchsorted(edges, values, right=True)
         table = torch.zeros(len(values), 2, num_bins, dtype=torch.float64, device=values.device)
         one = torch.ones((), dtype=torch.float64, device=values.device)
@@ -152,8 +152,8 @@ def _information(values: Tensor, failed: Tensor, num_neighbors: int) -> Tensor:
     """Ross's estimate of each row of `values` [f, N]."""
     classes = [values[:, failed == outcome] for outcome in (False, True)]
     # An outcome with one image has no neighbour; scikit-learn leaves the image out.
-    classes = [own.sort(dim=1).values for own in classes if own.shape[1] > 1]
-    whole = classes[0] if len(classes) == 1 else torch.cat(classes, 1).sort(dim=1).values
+    classes = [_ascending(own) for own in classes if own.shape[1] > 1]
+    whole = classes[0] if len(classes) == 1 else _ascending(torch.cat(classes, 1))
     num_samples = whole.shape[1]
     numbers = torch.arange(num_samples + 1, dtype=torch.float64, device=values.device)
     digamma = torch.digamma(numbers)
@@ -167,6 +167,13 @@ def _information(values: Tensor, failed: Tensor, num_neighbors: int) -> Tensor:
         within += digamma[_counts(whole, own, radius)].sum(1)
         constant += size / num_samples * (digamma[k] - digamma[size])
     return (constant - within / num_samples).clamp(min=0)
+
+
+def _ascending(rows: Tensor) -> Tensor:
+    """Each row sorted; numpy sorts values several times as fast as torch on a CPU."""
+    if rows.is_cuda:
+        return rows.sort(dim=1).values
+    return torch.from_numpy(np.sort(rows.numpy(), axis=1))
 
 
 def _neighbor_distance(own: Tensor, k: int) -> Tensor:

@@ -24,6 +24,9 @@ CHUNK = {"cpu": 1 << 18, "cuda": 1 << 24}
 NO_GAIN = 1e-12
 """A split that gains no more than this gains nothing but rounding."""
 
+TINY = torch.finfo(torch.float64).tiny
+"""What stands for zero where zero has no logarithm and divides nothing."""
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -49,40 +52,61 @@ class Scoring:
         I(node) - Σ over sides of mass(side) / mass(node) · I(side), with failures weighted;
         -inf where a side is too small or would hold more failures than samples.
         """
-        counts = torch.tensor([self.size, self.failures], device=size.device)
-        whole = self._impurity(counts[0], counts[1])
-        side = self._impurity(size, failures)
-        other = self._impurity(self.size - size, self.failures - failures)
-        return self._gain(size, failures, side, other, whole)
-
-    def _gain(
-        self, size: Tensor, failures: Tensor, side: Tensor, other: Tensor, whole: Tensor
-    ) -> Tensor:
-        """The same from the impurities times mass of both sides and of the node."""
-        total = (self.size - self.failures) + self.weight * self.failures
-        fits = (size >= self.min_leaf) & (size <= self.size - self.min_leaf)
-        fits = fits & (failures <= size) & (self.failures - failures <= self.size - size)
-        return torch.where(fits, (whole - (side + other)) / total, -torch.inf)
+        other, other_failures = self.size - size, self.failures - failures
+        side = self._impurity(failures, size - failures)
+        rest = self._impurity(other_failures, other - other_failures)
+        fits = (size >= self.min_leaf) & (other >= self.min_leaf)
+        fits = fits & (failures <= size) & (other_failures <= other)
+        return torch.where(fits, self._decrease(side + rest), -torch.inf)
 
     def table(self, features: Tensor) -> Tensor | None:
         """Gains of every pair of counts, float64 [(size + 1) · (failures + 1)], by size first;
-        None where that is many more than there are splits to score."""
-        if (self.size + 1) * (self.failures + 1) > 4 * features.numel():
-            return None
-        sizes = torch.arange(self.size + 1, device=features.device).unsqueeze(1)
-        return self.gain(sizes, torch.arange(self.failures + 1, device=features.device)).flatten()
+        None where that is many more than there are splits to score.
 
-    def _impurity(self, size: Tensor, failures: Tensor) -> Tensor:
-        """Impurity times mass."""
-        bad, good = self.weight * failures.double(), (size - failures).clamp(min=0)
+        Pairs that no split can have, more failures than samples on a side, hold anything.
+        """
+        columns = self.failures + 1
+        if (self.size + 1) * columns > 4 * features.numel():
+            return None
+        # Successes depend on the difference of both counts alone: each row of the table is the
+        # one before, moved on by one.
+        successes = torch.arange(-self.failures, self.size + 1, device=features.device)
+        along = successes.clamp(min=0).double()
+        failures = torch.arange(columns, device=features.device)
+        side = self._impurity(failures, along.unfold(0, columns, 1).flip(1))
+        # The other side has what is left of both counts: the same table from its other end.
+        gains = self._decrease(side + side.flip((0, 1)))
+        gains[: self.min_leaf] = -torch.inf
+        gains[max(self.size - self.min_leaf + 1, 0) :] = -torch.inf
+        return gains.flatten()
+
+    def _impurity(self, failures: Tensor, successes: Tensor) -> Tensor:
+        """Impurity times mass; entropy in nats."""
+        bad, good = self.weight * failures.double(), successes.clamp(min=0)
         mass: Tensor = bad + good
         if self.criterion == "gini":
-            return mass - torch.where(mass > 0, (bad * bad + good * good) / mass, 0.0)
-        # Successes are whole numbers, at most `size`: their logarithms are looked up.
-        whole = torch.arange(self.size + 1, dtype=torch.float64, device=size.device)
-        kept = torch.special.xlogy(whole, whole).index_select(0, good.flatten()).view(good.shape)
-        nats: Tensor = torch.special.xlogy(mass, mass) - (torch.special.xlogy(bad, bad) + kept)
-        return nats / math.log(2.0)
+            return 2 * bad * good / mass.clamp(min=TINY)  # 1 - p² - q² = 2pq
+        return x_log_x(mass) - x_log_x(bad) - x_log_x(good)
+
+    def _decrease(self, sides: Tensor) -> Tensor:
+        """Gain, in the units of the criterion, from both sides' impurity times mass."""
+        counts = torch.tensor([self.failures, self.size - self.failures], device=sides.device)
+        unit = (self.size - self.failures) + self.weight * self.failures
+        if self.criterion != "gini":
+            unit *= math.log(2.0)
+        return (self._impurity(counts[0], counts[1]) - sides) / unit
+
+
+def x_log_x(mass: Tensor) -> Tensor:
+    """x log x, 0 at 0, for float64 or whole numbers that are not negative."""
+    values = mass.double()
+    logarithms = values.clamp(min=TINY)
+    if mass.device.type == "cpu":
+        # numpy's logarithm takes a tenth of the time of torch's on a CPU.
+        np.log(logarithms.numpy(), out=logarithms.numpy())
+    else:
+        logarithms.log_()
+    return logarithms.mul_(values)
 
 
 class Presorted(NamedTuple):
@@ -90,7 +114,7 @@ class Presorted(NamedTuple):
 
     Attributes:
         start: Index of the first of them.
-        order: Samples in ascending order of each feature, int64 [f, N].
+        order: Samples in ascending order of each feature, int32 [f, N].
         stays: Whether the value stays the same after a position, so that no split fits there,
             bool [f, N - 1].
     """
@@ -129,8 +153,10 @@ def presort(features: Tensor, piece: range) -> Presorted:
         keys = torch.from_numpy(np.sort(keys.numpy(), axis=1))
     else:
         keys = keys.sort(1).values
-    ranks = (keys >> 32).int()
-    return Presorted(piece.start, keys & 0xFFFFFFFF, ranks[:, 1:] == ranks[:, :-1])
+    # Seen as pairs of 32-bit words, of which the lower comes first on every machine torch runs on.
+    words = keys.view(torch.int32)
+    samples, ranks = words[:, ::2].contiguous(), words[:, 1::2]
+    return Presorted(piece.start, samples, ranks[:, 1:] == ranks[:, :-1])
 
 
 def split_gains(
@@ -164,5 +190,6 @@ def check(features: Tensor, failed: Tensor) -> None:
             f"features [N, F] and failed bool [N] are needed, not {list(features.shape)} and "
             f"{failed.dtype} {list(failed.shape)}"
         )
-    if not bool(features.isfinite().all()):
+    # The extremes are NaN or infinite where any value is, and take one pass.
+    if features.numel() and not all(bool(end.isfinite()) for end in torch.aminmax(features)):
         raise ValueError("features must be finite; leave out those that are not")

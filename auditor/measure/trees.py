@@ -250,14 +250,15 @@ def extremes_by_place(features: Tensor, shuffled: Tensor) -> Extremes:
     labels = shuffled.numpy().astype(kind)
 
     def extremes_of(piece: range) -> Extremes:
-        order, stays = (each.T.contiguous().numpy() for each in presort(features, piece)[1:])
+        _, order, stays = presort(features, piece)
+        places, fitting = order.T.long().contiguous().numpy(), ~stays.T.contiguous().numpy()
         fewest = np.full((num_samples - 1, num_permutations), num_samples + 1, dtype=kind)
         most = np.full_like(fewest, -1)
         count = np.zeros((len(piece), num_permutations), dtype=kind)
         step = np.empty_like(count)
-        for place, fits in enumerate(~stays):
+        for place, fits in enumerate(fitting):
             # Every position is valid; any mode but the default takes without a copy.
-            np.add(count, np.take(labels, order[place], axis=0, out=step, mode="clip"), out=count)
+            np.add(count, np.take(labels, places[place], axis=0, out=step, mode="clip"), out=count)
             some = count if fits.all() else count[fits]
             if len(some):
                 some.min(0, out=fewest[place])
@@ -356,7 +357,7 @@ def chunk_stumps(
     gain, place = split_gains(part, torch.ones_like(failed), failed, scoring, table).max(1)
     columns = torch.arange(part.start, part.start + num_features, device=features.device)
     below, above = (
-        features[part.order.gather(1, at.unsqueeze(1)).squeeze(1), columns].double()
+        features[part.order.gather(1, at.unsqueeze(1)).squeeze(1).long(), columns].double()
         for at in (place, place + 1)
     )
     return Stumps(gain, torch.where(gain.isfinite(), below / 2 + above / 2, torch.nan))
