@@ -19,6 +19,9 @@ RED, PLAIN = "\033[31m", "\033[0m"
 WIDE = 4096
 """Columns of a table in a pipe: whoever reads it wraps it, or does not."""
 
+KEPT = "\n\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
+"""What `str.isprintable` counts as control although it only sets words and numbers apart."""
+
 
 def say(line: str) -> None:
     """One plain line on stdout."""
@@ -44,7 +47,7 @@ def shown(path: Path) -> str:
 
 def printable(text: str) -> str:
     """Text without control characters: a run directory may come from a stranger."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+    return "".join(char if char.isprintable() or char in KEPT else "\ufffd" for char in text)
 
 
 def say_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

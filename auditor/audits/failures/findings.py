@@ -91,8 +91,8 @@ def slice_claim(group: GroupResult, leaf: LeafResult, names: Mapping[int, str]) 
     sentences = [leaf_claim(group, leaf, names)]
     if group.outcome == "exploratory":
         sentences.append(
-            "This was read off the same images that it was found on; nothing was held back to "
-            "confirm it, so part of it may be chance."
+            "Exploratory: this was read off the same images that it was found on; nothing was held "
+            "back to confirm it, so part of it may be chance."
         )
     return " ".join(sentences)
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from auditor.cli.terminal import printable
 from auditor.store.find import read_record
+from auditor.wording import count, percent
 
 MakeRun = Callable[..., Path]
 
@@ -78,6 +80,12 @@ def test_a_run_from_a_stranger_cannot_write_to_the_terminal(
     (run / "run.json").write_text(json.dumps({**content, "title": "\x1b[2Jgone"}))
     for command in ("list", "show"):
         assert "\x1b" not in auditor(command, *(["tiny"] if command == "show" else [])).out
+
+
+def test_shares_and_thousands_keep_their_narrow_spaces() -> None:
+    text = f"{percent(0.88)} of {count(12_000)}\N{NO-BREAK SPACE}images"
+    assert printable(text) == text
+    assert printable("\x1b\u202e\u200b") == "\ufffd" * 3, "no escape, no turned or hidden text"
 
 
 def test_explain_describes_a_code(auditor: Auditor) -> None:

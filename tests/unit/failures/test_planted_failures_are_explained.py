@@ -145,6 +145,7 @@ def test_exploratory_mode_warns_and_tests_nothing(
     assert leaf.p_value.reason == leaf.p_adjusted.reason == "nothing was held back to test on"
     finding = next(one for one in outcome.findings if one.subjects == ("label=cat",))
     assert (finding.code, finding.verdict) == ("FAILING_SLICE", "warn")
+    assert "Exploratory: " in finding.claim
     assert "nothing was held back" in finding.claim
     assert {one.verdict for one in outcome.findings} <= {"warn", "pass", "inconclusive"}
 
