@@ -160,8 +160,14 @@ def evidence_maps(
         [B, h, w], float32: positive where a place raises the unit.
 
     Raises:
-        InputError: a layer cannot be tapped, or `start` has no places or does not feed `layer`.
+        InputError: a layer cannot be tapped, or `start` has no places, is `layer` itself or does
+            not feed it.
     """
+    if start == layer:
+        raise InputError(
+            f"layer {layer!r} has no places of its own that a heat map could show",
+            hint="name a `heatmap_layer` that runs before the layer of the features",
+        )
     with torch.enable_grad():
         if start is None:
             activation = inputs.detach().clone().requires_grad_()

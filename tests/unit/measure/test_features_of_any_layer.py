@@ -192,6 +192,7 @@ def test_the_last_spatial_layer_is_the_last_that_runs_and_runs_once() -> None:
     ("heatmap_layer", "message"),
     [
         ("3", "no places"),
+        ("5", "'5' has no places of its own"),
         ("6", "no places"),
         ("absent", "no module 'absent'"),
     ],
