@@ -146,7 +146,7 @@ class TrainRecipe(SpecModel):
     """Passes over the training split."""
     batch_size: int = Field(default=128, ge=1)
     """Images per step."""
-    learning_rate: float = Field(default=1e-3, gt=0.0, le=1e6)
+    learning_rate: float = Field(default=1e-3, gt=0.0, le=1e38)
     """Peak learning rate."""
     weight_decay: float = Field(default=0.0, ge=0.0)
     """Decoupled (adamw) or ordinary (sgd) weight decay."""

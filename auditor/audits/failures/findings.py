@@ -19,6 +19,7 @@ from auditor.audits.failures.result import (
     PictureResult,
 )
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.results.base import Verdict
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding, make_finding
 
@@ -50,15 +51,24 @@ def group_finding(
     if leaf is not None:
         return slice_finding(spec, audit, group, leaf, names, picture)
     testable = group.outcome != "not_testable"
+    untested: Verdict = "warn" if always_fails(group) else "inconclusive"
     return make_finding(
         audit=audit,
         code="NO_SLICE" if testable else "NOT_TESTABLE_GROUP",
-        verdict="pass" if testable else "inconclusive",
+        verdict="pass" if testable else untested,
         severity=spec.severity,
         claim=quiet_claim(group),
         subjects=(group.id,),
         estimates=group_estimates(group),
         evidence=(result_file(audit),),
+    )
+
+
+def always_fails(group: GroupResult) -> bool:
+    """Whether the group has images and the network gets every one of them wrong."""
+    parts = [part for part in (group.found, group.confirmed) if part is not None]
+    return sum(part.size for part in parts) > 0 and all(
+        part.failures == part.size for part in parts
     )
 
 
@@ -101,6 +111,11 @@ def quiet_claim(group: GroupResult) -> str:
     """A group without a slice, in one sentence."""
     who = INSPECTED[group.inspected]
     match group.outcome:
+        case "not_testable" if always_fails(group):
+            return (
+                f"On the {group.images} {who} fails every time, so there is no success to tell "
+                "the failures from."
+            )
         case "not_testable":
             return f"Failures on the {group.images} could not be explained: {group.reason}."
         case "no_failures":

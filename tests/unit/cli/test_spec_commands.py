@@ -21,7 +21,7 @@ def test_validate_says_ok_and_the_digest(auditor: Auditor) -> None:
     done = auditor("validate", "portraits", "engine.device=cpu")
     assert (done.code, done.err) == (0, "")
     first, second = done.out.splitlines()
-    assert first == "ok: packaged:portraits (1 audit, 20 attributes, 190 rules)"
+    assert first == "ok: packaged:portraits (2 audits, 20 attributes, 190 rules)"
     assert len(second.removeprefix("digest: ")) == 64
 
 
@@ -93,7 +93,8 @@ def test_validate_as_json_of_a_spec_that_is_not_there(auditor: Auditor) -> None:
 
 
 def test_warnings_go_beside_the_output(auditor: Auditor) -> None:
-    done = auditor("validate", "portraits", "~audits.relationships", "policy.required=[]")
+    removed = ("~audits.relationships", "~audits.failures", "policy.required=[]")
+    done = auditor("validate", "portraits", *removed)
     assert done.code == 0
     assert done.err.startswith("warning: the spec has no audits")
     assert "warnings" in auditor("validate", "portraits", "--json").document()
@@ -136,7 +137,7 @@ def test_init_never_overwrites(auditor: Auditor, name: str) -> None:
     assert Path(name).read_text() == "mine"
 
 
-ROBUST = ("extractor=portraits_robust", "audits.failures={kind: failures}")
+ROBUST = ("extractor=portraits_robust", "audits.failures.attributes=[hat, beard]")
 
 
 def test_layers_tells_the_layers_of_the_extractor_from_those_of_the_model(
@@ -148,14 +149,14 @@ def test_layers_tells_the_layers_of_the_extractor_from_those_of_the_model(
     assert {("model", "features.0"), ("extractor", "layer1.0.conv1")} <= found
     assert ("model", "layer1.0.conv1") not in found
     assert "network" in auditor("layers", "portraits", *overrides).out.splitlines()[0]
-    alone = auditor("layers", "portraits").out.splitlines()
+    alone = auditor("layers", "portraits", "~extractor", "~audits.failures").out.splitlines()
     assert alone[0].split() == ["layer", "module", "output", "shape"]
 
 
 def test_plan_tells_what_a_failure_audit_looks_at(auditor: Auditor) -> None:
     done = auditor("plan", "portraits", *ROBUST)
     assert (done.code, done.err) == (0, "")
-    assert "train  extractor on train" in done.out
+    assert "train  extractor on reference" in done.out
     assert "chosen by failures/trees" in done.out
     steps = auditor("plan", "portraits", *ROBUST, "--json").document()["steps"]
     [visit] = [step for step in steps if step["kind"] == "visit"]
@@ -165,8 +166,6 @@ def test_plan_tells_what_a_failure_audit_looks_at(auditor: Auditor) -> None:
 
 
 def test_validate_names_what_a_failure_audit_lacks(auditor: Auditor) -> None:
-    done = auditor(
-        "validate", "portraits", "audits.failures={kind: failures, inspect: [extractor]}"
-    )
+    done = auditor("validate", "portraits", "~extractor", "audits.failures.inspect=[extractor]")
     assert done.code == 2
     assert "the spec has no `extractor`" in done.err

@@ -68,7 +68,7 @@ def test_with_self_first_the_groups_win(load):
 def test_mappings_merge_and_lists_are_replaced(load):
     spec = load("dataset: {splits: {train: {count: 100}}}\n", "attributes.hat.title=cap").spec
     assert spec.dataset.splits["train"].count == 100
-    assert set(spec.dataset.splits) == {"train", "test"}
+    assert set(spec.dataset.splits) == {"train", "test", "reference"}
     assert (spec.attributes["hat"].output, spec.attributes["hat"].title) == (3, "cap")
     assert (
         load("policy: {required: [relationships]}\n", "policy.required=[]").spec.policy.required

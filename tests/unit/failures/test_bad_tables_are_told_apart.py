@@ -166,3 +166,13 @@ def test_a_tree_that_no_split_fits_has_one_leaf_and_no_slice(
     assert [tree.gain for tree in group.depths] == pytest.approx([0.0, 0.0])
     assert (group.outcome, finding.code) == ("no_slice", "NO_SLICE")
     assert group.null_p_value.reason == "no feature can split the group"
+
+
+def test_a_group_in_which_everything_fails_warns(
+    make_table: MakeTable, make_spec: MakeSpec, make_context: MakeContext
+) -> None:
+    table = with_failures(make_table(), lambda cats: cats)
+    group, finding = about(audit(make_spec(), make_context(), table), "label=cat")
+    assert group.outcome == "not_testable"
+    assert (finding.code, finding.verdict) == ("NOT_TESTABLE_GROUP", "warn")
+    assert "fails every time" in finding.claim
