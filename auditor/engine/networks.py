@@ -24,6 +24,7 @@ from auditor.engine.network import (
 )
 from auditor.engine.train import FittedNetwork
 from auditor.errors import AuditorError, InputError
+from auditor.measure.features import feature_maps
 from auditor.measure.taps import borrowed
 from auditor.needs import Fold, NetworkRole
 from auditor.plan.identity import Settled
@@ -73,7 +74,8 @@ class Networks:
 
         Raises:
             InputError: it does not take images of this size, returns no logits although scores
-                are wanted, or has another number of outputs than there are classes.
+                are wanted, has another number of outputs than there are classes, or a layer
+                that heat maps are to be made from has no places.
             PlanError: it lacks the output of an attribute.
         """
         if role in self._tried:
@@ -87,6 +89,9 @@ class Networks:
                 logits = check_logits(output, context.attributes)
                 if isinstance(self.spec.audits[fold.audit], FailuresSpec):
                     refuse_other_classes(logits, context, role)
+        for step in self.steps:
+            if isinstance(step, Visit) and step.network == role and step.layers:
+                refuse_missing_places(self._placed[role], sample, step.layers)
 
 
 def model_of(spec: AuditSpec, role: NetworkRole) -> ModelSpec:
@@ -121,6 +126,24 @@ def passed(network: PlacedNetwork, sample: Tensor, role: NetworkRole) -> object:
             hint=f"set `{role}.preprocess.resize` and `{role}.preprocess.crop` to the size that "
             "the network was fitted on",
         ) from error
+
+
+def refuse_missing_places(network: PlacedNetwork, sample: Tensor, layers: Sequence[str]) -> None:
+    """Raise where no heat map can be made, before the work whose end would show it.
+
+    Args:
+        network: The network.
+        sample: One image, uint8 [3, h, w].
+        layers: The layer of the features and, where the spec names one, that of the heat maps.
+
+    Raises:
+        InputError: the second has no places, or does not feed the first.
+    """
+    layer, *shown = layers
+    unit = torch.zeros(1, dtype=torch.int64)
+    with borrowed(network.module):
+        inputs = network.prepare(sample.unsqueeze(0))
+        feature_maps(network.module, inputs, layer, unit, heatmap_layer=shown[0] if shown else None)
 
 
 def refuse_other_classes(logits: Tensor, context: Context, role: NetworkRole) -> None:

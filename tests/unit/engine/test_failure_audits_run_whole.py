@@ -235,6 +235,13 @@ def test_a_layer_that_the_extractor_lacks_is_named_with_its_place(run: Run) -> N
     assert "relu1" in str(caught.value)
 
 
+def test_a_heat_map_layer_without_places_is_refused_before_the_scan(run: Run) -> None:
+    write_table()
+    with pytest.raises(InputError, match="linear1"):
+        run(text=SPEC, model=NETWORK.replace("relu1", "relu1, heatmap_layer: linear1"))
+    assert not record_of(only_run()).step_seconds, "no scan was finished for nothing"
+
+
 def test_unknown_classes_in_the_predictions_end_the_run(run: Run) -> None:
     write_table()
     write_features()
