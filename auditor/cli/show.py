@@ -30,6 +30,11 @@ def command(
 
     run_dir = find_run(run, out)
     found = read_run(run_dir)
+    if found.review is not None:
+        # People may have named features; the figures that come with this take a second to load.
+        from auditor.report.failures import with_names
+
+        found = with_names(found)
     if as_json:
         say_json(as_document(found))
         return

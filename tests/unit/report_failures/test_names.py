@@ -51,6 +51,11 @@ def test_a_name_appears_in_claim_tree_and_summary(make_run, feature, key):
     assert "grin is low" in path.read_text()
 
 
+def test_show_names_it_too(make_run, feature, auditor):
+    run = make_run(review=review(KEY, feature))
+    assert "grin is low" in auditor("show", str(run.paths.root), "--json").out
+
+
 def test_a_judgement_changes_what_to_do(run, make_run, feature):
     steps = {
         kind: {step.category for step in first_case(make_run(review=reviewed)).steps}
