@@ -70,6 +70,9 @@ class Decoded:
     def labels(self, split: str) -> None:
         return None
 
+    def predictions(self, split: str) -> None:
+        return None
+
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor]:
         return [self.images[row] for row in rows]
 
@@ -111,13 +114,13 @@ def scanned(images: Tensor, network: PlacedNetwork, batch_size: int) -> Tensor:
     labels = Labels(dataset.ids("train"), np.zeros((count, 0), dtype=np.float32), None)
     with (
         tempfile.TemporaryDirectory() as folder,
-        open_rows(dataset, SOURCE, labels, Preprocess(), seed=0, num_workers=0) as rows,
+        open_rows(dataset, SOURCE, labels, {"model": Preprocess()}, seed=0, num_workers=0) as rows,
     ):
         found = run_scan(
             scan,
             [Lane(fold, KeepLogits(), Logits, "logits")],
             rows,
-            network,
+            {"model": network},
             settings=ScanSettings(batch_size, 0, 0.0),
             store=StateStore(Path(folder)),
             backend=LocalBackend(),
