@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,14 @@ from auditor.compose.load import load_spec
 from auditor.spec.dataset import PortraitsDataset
 
 Call = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Both demos explain their failures by the same robust network, which takes a minute to fit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDITOR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def broken(run: Path) -> set[frozenset[str]]:
