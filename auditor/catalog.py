@@ -9,6 +9,12 @@ from pydantic import Field
 from auditor.audits.failures.result import CODES as FAILURES_CODES
 from auditor.audits.failures.result import FailuresResult
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.filters.result import CODES as FILTERS_CODES
+from auditor.audits.filters.result import FiltersResult
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups.result import CODES as GROUPS_CODES
+from auditor.audits.groups.result import GroupsResult
+from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.relationships.result import CODES as RELATIONSHIPS_CODES
 from auditor.audits.relationships.result import RelationshipsResult
 from auditor.audits.relationships.spec import RelationshipsSpec
@@ -27,11 +33,17 @@ from auditor.spec.model import ModelSpec, PredictionsModel
 from auditor.spec.policy import PolicySpec
 from auditor.spec.report import ReportSpec
 from auditor.spec.rule import RuleSpec
+from auditor.spec.vocabulary import VocabularySpec
 
 # One line here per audit; mypy then names every dispatcher that lacks its case.
-AnyAudit = Annotated[RelationshipsSpec | FailuresSpec, Field(discriminator="kind")]
-AnyResult = Annotated[RelationshipsResult | FailuresResult, Field(discriminator="kind")]
-CODES: tuple[Code, ...] = (*RELATIONSHIPS_CODES, *FAILURES_CODES)
+AnyAudit = Annotated[
+    RelationshipsSpec | FailuresSpec | FiltersSpec | GroupsSpec, Field(discriminator="kind")
+]
+AnyResult = Annotated[
+    RelationshipsResult | FailuresResult | FiltersResult | GroupsResult,
+    Field(discriminator="kind"),
+]
+CODES: tuple[Code, ...] = (*RELATIONSHIPS_CODES, *FAILURES_CODES, *FILTERS_CODES, *GROUPS_CODES)
 
 
 class AuditSpec(SpecModel):
@@ -57,6 +69,8 @@ class AuditSpec(SpecModel):
     """The network under audit."""
     extractor: ExtractorSpec | None = None
     """Where the features come from that failures are explained by."""
+    vocabulary: VocabularySpec | None = None
+    """Words with vectors, in which filters are named."""
     attributes: dict[Identifier, AttributeSpec] = {}
     """Attribute id -> which output scores it, which label it has."""
     relations: dict[Identifier, RelationSpec] = {}

@@ -75,6 +75,34 @@ class Extractor:
 
 
 @dataclass(frozen=True)
+class Concept:
+    """Something that regions of the reference images show.
+
+    Attributes:
+        name: Name, as the annotation says it.
+        category: Such as `object` or `part`; None where concepts are of one kind.
+    """
+
+    name: str
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """The vocabulary of the spec, as far as it is known before it is read.
+
+    Attributes:
+        title: The vocabulary as a reader would say it.
+        made: Whether its vectors were made from this package's own taxonomy and not learnt.
+        concepts: Concept -> the words that the spec says it stands for.
+    """
+
+    title: str
+    made: bool
+    concepts: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Context:
     """The part of the spec that an audit's computation sees.
 
@@ -91,6 +119,8 @@ class Context:
         extractor: Where features come from; None where the spec names no extractor.
         is_network: Whether the model is a network, and not a column of predictions.
         model_title: The model as a reader would say it.
+        concepts: What the regions of the dataset show, in the order of `Masks.concept`.
+        words: The vocabulary; None where the spec names none.
     """
 
     audit: str
@@ -105,3 +135,5 @@ class Context:
     extractor: Extractor | None = None
     is_network: bool = True
     model_title: str = ""
+    concepts: tuple[Concept, ...] = ()
+    words: Words | None = None

@@ -4,7 +4,8 @@ An audit's `needs.py` turns its spec into folds and solves; the planner shares, 
 them; the engine feeds them. These are plain frozen values: they print, hash and go to JSON.
 
     Source   rows to read                     a split of the dataset under a view
-    Output   what is computed per batch       logits, activation(layer), jacobian(layer, outputs)
+    Output   what is computed per batch       logits, activation(layer), jacobian(layer, outputs),
+                                              features, evidence(layer), masks
     Fold     a mergeable state over a source  update per batch, merge per shard
     Solve    states in, result out            no data pass
     Visit    a few rows that a solve chose    looked at with a network at hand
@@ -47,9 +48,11 @@ class Source(Need):
 class Output(Need):
     """A quantity of one network for each image of a batch."""
 
-    kind: Literal["logits", "activation", "jacobian", "features"]
+    kind: Literal["logits", "activation", "jacobian", "features", "evidence", "masks"]
     """`logits` [B, C]; `activation` [B, *L]; `jacobian` [B, len(outputs), *L]; `features` [B, F],
-    one number per channel or unit."""
+    one number per channel or unit; `evidence` [B, F, h, w], where each unit of `layer` finds its
+    evidence at the places of `start`; `masks`, the annotated regions as that network sees the
+    image, in `Batch.masks`."""
     network: NetworkRole = "model"
     """Which network of the spec."""
     layer: str | None = None
@@ -58,6 +61,11 @@ class Output(Need):
     """Which logits are differentiated, for `jacobian`."""
     pool: Literal["mean", "max"] | None = None
     """How the map of a channel becomes one number, for `features` of a network."""
+    start: str | None = None
+    """Module path of the spatial layer whose places count, for `evidence`."""
+    size: int | None = None
+    """Short side of the grid that regions are sampled on, for `masks`; None for the side of the
+    network's input."""
 
     @property
     def from_file(self) -> bool:
@@ -95,6 +103,8 @@ class Solve(Need):
     """Name of the solve; `result` ends the audit."""
     inputs: tuple[str, ...]
     """Names of folds and solves of the same audit."""
+    vocabulary: bool = False
+    """Whether it gets the vocabulary of the spec, as the state named `vocabulary`."""
     params: JsonValue = None
     """Everything of the audit's spec that the outcome depends on."""
 

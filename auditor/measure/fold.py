@@ -7,13 +7,33 @@ merges states in the order of batches and shards. A fold never sees a dataset or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from auditor.needs import NetworkRole, Output
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Annotated regions of the images of a batch, on one grid over the network's input.
+
+    Every region that the annotation of a photo lists is here, also where resize and crop left
+    nothing of it: its mask is then empty.
+
+    Attributes:
+        annotated: bool [B], whether the image has an annotation that could be read.
+        image: int64 [P], position in the batch, ascending.
+        concept: int64 [P], position in `Context.concepts`; at most one region per image and concept.
+        masks: bool [P, h, w].
+    """
+
+    annotated: torch.Tensor
+    image: torch.Tensor
+    concept: torch.Tensor
+    masks: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,7 @@ class Batch:
             where the model is a network.
         columns: Name of a group column to int64 [B], positions in `Context.columns`, -1 unknown.
         outputs: The requested quantities, on the device of the scan.
+        masks: Annotated regions for each output of the kind `masks`, on the CPU.
     """
 
     ids: tuple[str, ...]
@@ -41,6 +62,7 @@ class Batch:
     predictions: torch.Tensor | None
     columns: Mapping[str, torch.Tensor]
     outputs: Mapping[Output, torch.Tensor]
+    masks: Mapping[Output, Masks] = field(default_factory=dict)
 
 
 class Lens(Protocol):

@@ -6,6 +6,7 @@
         total: Summed
         low: Smallest
         rows: Concatenated
+        best: Top
 
 A state of many images is the merge of the states of its batches, taken in a fixed order. The same
 order gives the same bytes, because float sums are float64 and nothing is reordered.
@@ -30,6 +31,7 @@ class Reduction(Enum):
     MIN = "min"
     MAX = "max"
     CONCAT = "concat"
+    TOP = "top"
 
 
 Summed = Annotated[Tensor, Reduction.SUM]
@@ -43,6 +45,11 @@ Largest = Annotated[Tensor, Reduction.MAX]
 
 Concatenated = Annotated[Tensor, Reduction.CONCAT]
 """Rows, joined along the first dimension. These grow with the images: see `Accumulator`."""
+
+Top = Annotated[Tensor, Reduction.TOP]
+"""The K largest values of each row, descending, [U, K]; both sides of a merge have the same K, and
+places without a value hold the least value of the dtype (-inf for floats). Which K values survive
+does not depend on how the rows were cut into batches and shards."""
 
 S = TypeVar("S")
 
@@ -63,7 +70,7 @@ def reductions(kind: type[Any]) -> dict[str, Reduction]:
         declared = [arg for arg in get_args(hints[field.name]) if isinstance(arg, Reduction)]
         if len(declared) != 1:
             raise TypeError(
-                f"{kind.__name__}.{field.name} must be declared Summed, Smallest, Largest or "
+                f"{kind.__name__}.{field.name} must be declared Summed, Smallest, Largest, Top or "
                 "Concatenated"
             )
         found[field.name] = declared[0]
@@ -213,6 +220,8 @@ def _reduce(name: str, how: Reduction, first: Tensor, second: Tensor) -> Tensor:
         return torch.minimum(first, second)
     if how is Reduction.MAX:
         return torch.maximum(first, second)
+    if how is Reduction.TOP:
+        return torch.cat([first, second], dim=1).topk(first.shape[1], dim=1).values
     if first.dtype not in _EXACT:
         raise TypeError(f"{name}: sums are int64 or float64, not {first.dtype}")
     return first + second

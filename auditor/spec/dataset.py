@@ -40,6 +40,19 @@ class DatasetBase(SpecModel):
     """Class names in output order; needed where labels are names."""
 
 
+class RegionTables(SpecModel):
+    """What the regions of a manifest's images show; `columns.mask` names each image's mask."""
+
+    labels: str | None = None
+    """CSV table of the values in mask images: `number`, `name` and optionally `category`; a pixel
+    whose value is not listed shows nothing."""
+    boxes: str | None = None
+    """CSV table of boxes: `id` of the image, `concept`, `x`, `y`, `width`, `height` in pixels and
+    optionally `category`."""
+    columns: tuple[str, ...] = ()
+    """0/1 columns of the manifest that speak of the whole image."""
+
+
 class ManifestDataset(DatasetBase):
     """A table of images: one CSV or Parquet file, or one file per split."""
 
@@ -53,6 +66,8 @@ class ManifestDataset(DatasetBase):
     """Folder that image paths are relative to and stay inside; the table's folder by default."""
     columns: Columns = Columns()
     """Names of the columns."""
+    regions: RegionTables | None = None
+    """What regions of the images show, for audits that name filters."""
 
     @model_validator(mode="after")
     def one_form(self) -> Self:
@@ -112,7 +127,56 @@ class PortraitsDataset(DatasetBase):
     """`do(attribute = value)` on every image; the rest of the person stays the same."""
 
 
+class CocoSplit(SpecModel):
+    """One annotation file with its images."""
+
+    images: str
+    """Folder of the images."""
+    annotations: str
+    """JSON file in the layout of COCO: instances or panoptic."""
+    panoptic: str | None = None
+    """Folder of the PNG files that a panoptic annotation names."""
+
+
+class CocoDataset(DatasetBase):
+    """Images with annotations in the layout of COCO; each category is a concept.
+
+    Each category is also a column: 1 where the annotation lists it, 0 elsewhere.
+    """
+
+    source: Literal["coco"]
+    """Kind of dataset."""
+    splits: dict[Identifier, CocoSplit] = Field(min_length=1)
+    """Split name -> annotations and images. Categories of the same name are one concept."""
+    regions: Literal["masks", "boxes", "image"] = "masks"
+    """`masks`: exact outlines; `boxes`: bounding boxes; `image`: the whole image, where only its
+    labels count."""
+    crowds: Literal["include", "exclude"] = "include"
+    """Whether regions marked as crowds show their category."""
+
+
+class IndexMasksDataset(DatasetBase):
+    """Index masks with a label table, in the layout of Broden (Bau et al., CVPR 2017).
+
+    `root/index.csv` lists `image`, `split` and one column per category with mask files or label
+    numbers, several divided by `;`. `root/label.csv` lists `number` and `name`. Files lie in
+    `root/images`; a mask's value is red + 256 · green.
+    """
+
+    source: Literal["index_masks"]
+    """Kind of dataset."""
+    root: str
+    """The folder."""
+    categories: tuple[str, ...] = ("object", "part", "scene", "texture", "color", "material")
+    """Columns of the index that hold regions; columns that the index lacks are passed over."""
+
+
 DatasetSpec = Annotated[
-    ManifestDataset | ImageFolderDataset | TorchvisionDataset | PortraitsDataset,
+    ManifestDataset
+    | ImageFolderDataset
+    | TorchvisionDataset
+    | PortraitsDataset
+    | CocoDataset
+    | IndexMasksDataset,
     Field(discriminator="source"),
 ]

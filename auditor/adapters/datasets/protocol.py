@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.context import Concept
 from auditor.needs import View
 
 
@@ -19,6 +20,20 @@ class Unreadable:
 
     reason: str
     """Why, in plain words; the same for every attempt, so that results stay reproducible."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What the annotation of one image says, at the size of the image as it is stored.
+
+    Attributes:
+        concepts: Positions in `Dataset.concepts`, ascending, each once: all that the annotation
+            lists, also a region without pixels.
+        masks: bool [P, H, W], one per concept.
+    """
+
+    concepts: tuple[int, ...]
+    masks: Tensor
 
 
 class Dataset(Protocol):
@@ -31,6 +46,11 @@ class Dataset(Protocol):
     @property
     def classes(self) -> tuple[str, ...] | None:
         """Class names in output order; None where the dataset has no classes."""
+        ...
+
+    @property
+    def concepts(self) -> tuple[Concept, ...]:
+        """What regions of the images show; empty where the dataset has no regions."""
         ...
 
     def splits(self) -> tuple[str, ...]:
@@ -78,6 +98,19 @@ class Dataset(Protocol):
 
         Raises:
             PlanError: The dataset cannot be seen under this view.
+            InputError: A row points outside the dataset's root folder. Nothing is read then.
+        """
+        ...
+
+    def regions(
+        self, split: str, rows: Sequence[int], view: View
+    ) -> list[Regions | Unreadable | None]:
+        """The annotated regions of these rows; None for an image that nobody annotated.
+
+        Masks belong to the upright image that `read` gives; the engine compares their sizes.
+
+        Raises:
+            PlanError: The dataset has no regions, or cannot be seen under this view.
             InputError: A row points outside the dataset's root folder. Nothing is read then.
         """
         ...
