@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from auditor.audits.failures.growing import group_seed
 from auditor.audits.failures.result import GroupResult, LeafResult, PictureResult
 from auditor.audits.failures.spec import PicturesSpec
 from auditor.audits.failures.states import GrownState, PicturesState, TableState
-
-JPEG_QUALITY = 90
+from auditor.measure.jpeg import jpeg
 
 Slices = Sequence[tuple[GroupResult, LeafResult]]
 
@@ -179,14 +176,6 @@ def photo(
     if name not in images:
         images[name] = jpeg(pictures.pixels[photos[row]])
     return name
-
-
-def jpeg(pixels: Tensor) -> bytes:
-    """uint8 [3, H, W] as JPEG without any metadata."""
-    image = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    return buffer.getvalue()
 
 
 def numbers(values: Tensor) -> tuple[float, ...]:

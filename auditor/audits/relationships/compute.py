@@ -12,12 +12,9 @@ solve         states -> the masks, or the outcome:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from PIL import Image
 
 from auditor.audits.relationships import folds
 from auditor.audits.relationships.assemble import assemble
@@ -35,12 +32,11 @@ from auditor.audits.relationships.states import (
 from auditor.context import Context
 from auditor.errors import InputError
 from auditor.measure.fold import Measurement
+from auditor.measure.jpeg import jpeg
 from auditor.measure.masks import greedy_path, path_mask, threshold_mask
 from auditor.results.outcome import Outcome
 
 S = TypeVar("S")
-
-JPEG_QUALITY = 90
 
 
 def state_type(spec: RelationshipsSpec, name: str) -> type[Any]:
@@ -195,13 +191,7 @@ def outcome(spec: RelationshipsSpec, context: Context, states: Mapping[str, Any]
 
 def example_images(examples: ExampleState) -> dict[str, bytes]:
     """Example images as JPEG, in the order of the arrays, without any metadata."""
-    found = {}
-    for index, pixels in enumerate(examples.pixels):
-        image = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
-        buffer = BytesIO()
-        image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-        found[f"{index:04d}.jpg"] = buffer.getvalue()
-    return found
+    return {f"{index:04d}.jpg": jpeg(pixels) for index, pixels in enumerate(examples.pixels)}
 
 
 def _state(states: Mapping[str, Any], name: str, kind: type[S]) -> S:
