@@ -68,6 +68,11 @@ class Output(Need):
     network's input."""
 
     @property
+    def computed(self) -> bool:
+        """Whether a network computes it, from an image as that network gets it."""
+        return self.kind != "masks" and not self.from_file
+
+    @property
     def from_file(self) -> bool:
         """Whether it is read from a table instead of computed: no image is decoded for it."""
         return self.kind == "features" and self.layer is None

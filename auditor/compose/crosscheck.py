@@ -10,9 +10,11 @@ from itertools import combinations
 from typing import assert_never
 
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.catalog import AnyAudit, AuditSpec, network_of
-from auditor.compose import failures
+from auditor.compose import failures, filters, vocabulary
 from auditor.compose.names import unknown
 from auditor.compose.place import Path, Places
 from auditor.errors import Problem
@@ -44,8 +46,18 @@ def warnings(spec: AuditSpec) -> Iterator[str]:
     relationships = any(isinstance(audit, RelationshipsSpec) for audit in spec.audits.values())
     if relationships and not any(rule is not None for rule in spec.rules.values()):
         yield "the spec has no rules: relationships are mined, but none is held against a rule"
-    if spec.audits and spec.extractor is not None and not failures.failure_audits(spec):
+    if spec.audits and spec.extractor is not None and not uses_extractor(spec):
         yield "the spec has an extractor, but no audit uses its features"
+
+
+def uses_extractor(spec: AuditSpec) -> bool:
+    """Whether some audit looks at the extractor's features or filters."""
+    return any(
+        isinstance(audit, FailuresSpec)
+        or (isinstance(audit, FiltersSpec | GroupsSpec) and audit.inspect == "extractor")
+        or (isinstance(audit, GroupsSpec) and audit.compare == "networks")
+        for audit in spec.audits.values()
+    )
 
 
 def label_sources(spec: AuditSpec, places: Places) -> Iterator[Problem]:
@@ -183,6 +195,7 @@ def splits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
             named.append(((role, "split"), network.split))
         if isinstance(network, TrainedExtractor):
             named.append(((role, "evaluate"), network.evaluate))
+    named += filters.group_splits(spec)
     for path, split in named:
         if split is not None and split not in known:
             yield unknown(places, path, "split", split, known)
@@ -198,8 +211,10 @@ def read_splits(audit: AnyAudit) -> dict[str, str | None]:
     match audit:
         case RelationshipsSpec():
             return {"split": audit.split, "confirm": audit.confirm}
-        case FailuresSpec():
+        case FailuresSpec() | FiltersSpec():
             return {"split": audit.split}
+        case GroupsSpec():
+            return {}  # several of them: see `compose.filters.group_splits`
         case _:
             assert_never(audit)
 
@@ -280,6 +295,9 @@ CHECKS: tuple[Check, ...] = (
     failures.extractors,
     failures.heads,
     failures.groups,
+    filters.filters,
+    filters.groups,
+    vocabulary.vocabularies,
     class_outputs,
     extractor_outputs,
     policy,

@@ -55,7 +55,8 @@ def choose_batch_size(
         ExecutionError: the device does not hold the outputs of a single image.
     """
     if not networks:
-        return UNREAD
+        regions = any(output.kind == "masks" for output in outputs)
+        return CPU_FORWARD if regions else UNREAD
     if sample is None:
         return CPU_GRADIENTS
     images = {role: pixels.unsqueeze(0) for role, pixels in sample.items()}
@@ -65,7 +66,7 @@ def choose_batch_size(
     size = rule_of_thumb(
         device,
         sum(value.numel() * value.element_size() for value in values),
-        gradients=any(output.kind == "jacobian" for output in outputs),
+        gradients=any(output.kind in ("jacobian", "evidence") for output in outputs),
     )
     if device.type != "cuda":
         return size

@@ -7,6 +7,10 @@ from typing import Any, assert_never
 
 from auditor.audits.failures import compute as failures
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.filters import compute as filters
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups import compute as groups
+from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.relationships import compute as relationships
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.catalog import AnyAudit
@@ -31,6 +35,10 @@ def measurement(
             return relationships.measurement(spec, context, fold, solved)
         case FailuresSpec():
             return failures.measurement(spec, context, fold, solved)
+        case FiltersSpec():
+            return filters.measurement(spec, context, fold, solved)
+        case GroupsSpec():
+            return groups.measurement(spec, context, fold, solved)
         case _:
             assert_never(spec)
 
@@ -42,6 +50,10 @@ def state_type(spec: AnyAudit, name: str) -> type[Any]:
             return relationships.state_type(spec, name)
         case FailuresSpec():
             return failures.state_type(spec, name)
+        case FiltersSpec():
+            return filters.state_type(spec, name)
+        case GroupsSpec():
+            return groups.state_type(spec, name)
         case _:
             assert_never(spec)
 
@@ -53,6 +65,10 @@ def solve(spec: AnyAudit, context: Context, name: str, states: Mapping[str, Any]
             return relationships.solve(spec, context, name, states)
         case FailuresSpec():
             return failures.solve(spec, context, name, states)
+        case FiltersSpec():
+            return filters.solve(spec, context, name, states)
+        case GroupsSpec():
+            return groups.solve(spec, context, name, states)
         case _:
             assert_never(spec)
 
@@ -77,5 +93,9 @@ def visit(
             raise ValueError(f"the relationships audit has no visit named {name!r}")
         case FailuresSpec():
             return failures.visit(spec, context, name, states, visited)
+        case FiltersSpec():
+            return filters.visit(spec, context, name, states, visited)
+        case GroupsSpec():
+            return groups.visit(spec, context, name, states, visited)
         case _:
             assert_never(spec)

@@ -14,6 +14,7 @@ from torch import Tensor
 from auditor.adapters.datasets.labels import attribute_matrix, group_codes
 from auditor.adapters.datasets.protocol import Dataset
 from auditor.adapters.features import Features
+from auditor.adapters.vocabularies.open import open_vocabulary
 from auditor.catalog import AuditSpec
 from auditor.context import Context
 from auditor.engine import dispatch
@@ -31,6 +32,7 @@ from auditor.engine.pieces import (
     state_of,
 )
 from auditor.engine.progress import Progress
+from auditor.engine.regions import mask_roles
 from auditor.engine.rows import Labels, Rows, open_rows
 from auditor.engine.scan import ScanSettings, run_scan
 from auditor.engine.settle import keep, torch_device
@@ -39,6 +41,7 @@ from auditor.engine.visit import visited
 from auditor.inventory.features import FeatureTable
 from auditor.measure.state import from_tensors, to_tensors
 from auditor.measure.taps import borrowed
+from auditor.measure.vocabulary import Vocabulary
 from auditor.needs import Fold, NetworkRole, Output
 from auditor.plan.identity import Settled, content_id, fold_key
 from auditor.plan.steps import Scan, Solve, Step, Train, Visit
@@ -46,6 +49,9 @@ from auditor.results.outcome import Outcome
 from auditor.results.run_record import Quarantined
 from auditor.spec.model import PredictionsModel, TrainedModel
 from auditor.store.states import StateStore, StoredState
+
+VOCABULARY = "vocabulary"
+"""Name of the vocabulary among the states of a solve that asks for it."""
 
 SAMPLED = 16
 """Rows that are tried to find one readable image when a batch size is chosen."""
@@ -96,6 +102,7 @@ class Execution:
     quarantined: dict[tuple[str, str], Quarantined] = field(default_factory=dict)
     step_seconds: dict[str, float] = field(default_factory=dict)
     _labels: dict[str, Labels] = field(default_factory=dict)
+    _vocabulary: Vocabulary | None = None
 
     def __post_init__(self) -> None:
         self.networks = Networks(self.spec, self.steps, self.contexts, self.allow_code)
@@ -154,20 +161,24 @@ class Execution:
         engine, split = self.spec.engine, step.source.split
         outputs = tuple({output: None for fold in folds for output in fold.outputs})
         roles = roles_of(outputs)
+        regions = tuple(output for output in outputs if output.kind == "masks")
+        seeing = tuple(dict.fromkeys((*roles, *mask_roles(regions))))
         stored = any(output.from_file for output in outputs)
         with open_rows(
             self.dataset,
             step.source,
             self._everything_of(split, folds),
-            {role: preprocess_of(model_of(self.spec, role)) for role in roles},
+            {role: preprocess_of(model_of(self.spec, role)) for role in seeing},
             seed=engine.seed,
             num_workers=engine.num_workers,
             features=Features(self.features[split]) if stored else None,
+            regions=regions,
         ) as rows:
             networks = {role: self.networks.placed(role, self.settled) for role in roles}
             sample = first_readable(rows) if networks else None
             for role, image in (sample or {}).items():
-                self.networks.try_out(role, image)
+                if role in networks:
+                    self.networks.try_out(role, image)
             batch_size = self._batch_size(step, networks, sample, outputs)
             lanes = [lane for fold in folds if (lane := self._lane(step, fold)) is not None]
             found = run_scan(
@@ -200,6 +211,8 @@ class Execution:
         if audit in self.failed:
             return
         states = {name: self.states[audit, name] for name in step.inputs}
+        if step.vocabulary:
+            states[VOCABULARY] = self._opened_vocabulary()
         inputs: dict[str, Any] = {name: self.keys[audit, name] for name in step.inputs}
         key = content_id({"solve": step.id, "inputs": inputs})
         kept = None if step.name == "result" else self.states_on_disk.read(key)
@@ -270,6 +283,14 @@ class Execution:
             looked = dispatch.visit(spec, context, step.name, states, found)
         # What a resumed run would read back.
         return from_tensors(type(looked), to_tensors(looked)), unreadable
+
+    def _opened_vocabulary(self) -> Vocabulary:
+        if self._vocabulary is None:
+            assert self.spec.vocabulary is not None
+            with self.progress.step("read the vocabulary", 1, "file") as advance:
+                self._vocabulary = open_vocabulary(self.spec.vocabulary)
+                advance(1)
+        return self._vocabulary
 
     def _lane(self, step: Scan, fold: Fold) -> Lane | None:
         spec, audit = self.spec.audits[fold.audit], fold.audit

@@ -23,6 +23,9 @@ from auditor.plan.steps import Scan, Step, Visit
 from auditor.spec.engine import EngineSpec
 from auditor.spec.model import ModelSpec, PredictionsModel, Preprocess
 
+LENT = ("activation", "features", "evidence")
+"""Outputs of a network that only lends its units."""
+
 NAMED = 5
 """Samples that an error names."""
 
@@ -87,12 +90,22 @@ class PlacedNetwork:
         """
         images = self.prepare(pixels)
         looked = ("activation", "features")
+        traced = tuple(
+            {
+                (o.layer, o.start): None
+                for o in outputs
+                if o.kind == "evidence" and o.layer and o.start
+            }
+        )
         read = tuple({o.layer: None for o in outputs if o.kind in looked and o.layer})
         wanted = _union(outputs)
         activations: dict[str, Tensor] = {}
         jacobians: dict[str, Tensor] = {}
-        if wanted:
-            logits, activations, jacobians = layer_jacobians(self.module, images, wanted, read=read)
+        evidence: dict[tuple[str, str], Tensor] = {}
+        if wanted or traced:
+            logits, activations, jacobians, evidence = layer_jacobians(
+                self.module, images, wanted, read=read, traced=traced
+            )
         elif read:
             logits, activations = tap(self.module, images, read)
         else:
@@ -100,10 +113,13 @@ class PlacedNetwork:
                 logits = self.compiled(images)
         # A network that only lends its units need not be a classifier.
         scores = None
-        if any(output.kind != "features" for output in outputs):
+        if any(output.kind not in LENT for output in outputs):
             scores = check_logits(logits, ()).float()
         values = {
-            output: _pick(output, scores, activations, jacobians, wanted) for output in outputs
+            output: evidence[output.layer or "", output.start or ""]
+            if output.kind == "evidence"
+            else _pick(output, scores, activations, jacobians, wanted)
+            for output in outputs
         }
         return Computed(scores, values)
 
@@ -124,7 +140,7 @@ def compute_all(
 
 def outputs_of(role: NetworkRole, outputs: Sequence[Output]) -> tuple[Output, ...]:
     """The outputs that the network of a role computes."""
-    return tuple(each for each in outputs if each.network == role and not each.from_file)
+    return tuple(each for each in outputs if each.network == role and each.computed)
 
 
 def roles_of(outputs: Sequence[Output]) -> tuple[NetworkRole, ...]:
@@ -180,10 +196,14 @@ def layers_of(steps: Sequence[Step], role: NetworkRole) -> dict[str, tuple[str, 
         if isinstance(step, Scan):
             for fold in step.folds:
                 for output in outputs_of(role, fold.outputs):
+                    place = f"audits.{fold.audit}.layer"
                     if output.layer:
                         units = output.kind == "features"
-                        place = "extractor.layer" if units else f"audits.{fold.audit}.layer"
-                        asked.setdefault(output.layer, {})[place] = None
+                        asked.setdefault(output.layer, {})[
+                            "extractor.layer" if units else place
+                        ] = None
+                    if output.start:
+                        asked.setdefault(output.start, {})[f"audits.{fold.audit}.start"] = None
         elif isinstance(step, Visit) and step.network == role:
             for layer in step.layers:
                 asked.setdefault(layer, {"extractor.heatmap_layer": None})
@@ -235,6 +255,8 @@ def _pick(
             return activations[layer].float()
         case "features":
             return pooled(activations[layer], output.pool or "mean").float()
+        case "evidence" | "masks":
+            raise ValueError(f"{output.kind} are no output of a forward pass alone")
         case "jacobian":
             rows = [wanted[layer].index(index) for index in output.outputs]
             whole = jacobians[layer].float()

@@ -16,6 +16,7 @@ from auditor.engine.settle import torch_device
 from auditor.inventory.features import FeatureTable
 from auditor.inventory.model import take_model
 from auditor.inventory.stock import DatasetInventory
+from auditor.inventory.vocabulary import take_vocabulary
 from auditor.plan.facts import ROLES
 from auditor.plan.identity import Settled
 from auditor.plan.steps import Plan
@@ -37,6 +38,14 @@ from auditor.spec.model import (
     TorchScriptModel,
     TorchvisionModel,
     TrainedModel,
+)
+from auditor.spec.vocabulary import (
+    EverydayVocabulary,
+    NpzVocabulary,
+    SafetensorsVocabulary,
+    SentenceVocabulary,
+    TextVocabulary,
+    VocabularySpec,
 )
 
 PACKAGES = (
@@ -118,6 +127,16 @@ def input_records(
                     num_bytes=weights.num_bytes,
                 )
             )
+    if spec.vocabulary is not None:
+        words = take_vocabulary(spec.vocabulary)
+        found.append(
+            InputRecord(
+                role="vocabulary",
+                name=without_root(vocabulary_name(spec.vocabulary), spec.data_root),
+                digest=words.digest,
+                num_bytes=words.num_bytes,
+            )
+        )
     return (
         *found,
         *(
@@ -131,6 +150,19 @@ def input_records(
             for split, table in features.items()
         ),
     )
+
+
+def vocabulary_name(spec: VocabularySpec) -> str:
+    """Path of a vocabulary as the spec has it."""
+    match spec:
+        case TextVocabulary() | NpzVocabulary() | SafetensorsVocabulary():
+            return spec.path
+        case SentenceVocabulary():
+            return spec.folder
+        case EverydayVocabulary():
+            return spec.source
+        case _:
+            assert_never(spec)
 
 
 def dataset_name(spec: DatasetSpec, split: str) -> str:

@@ -17,8 +17,10 @@ from auditor.adapters.datasets.protocol import Dataset, Unreadable
 from auditor.adapters.features import Features
 from auditor.adapters.models.preprocess import fit_geometry
 from auditor.engine.order import shuffled
+from auditor.engine.regions import masks_of, read_regions
 from auditor.errors import ExecutionError, InputError
-from auditor.needs import NetworkRole, Source
+from auditor.measure.fold import Masks
+from auditor.needs import NetworkRole, Output, Source
 from auditor.results.run_record import Quarantined
 from auditor.spec.model import Preprocess
 
@@ -33,12 +35,15 @@ class Images(NamedTuple):
         pixels: uint8 [R, 3, h, w] per network, the readable images after its resize and crop.
             Networks that resize and crop alike share one tensor.
         kept: Positions of the readable images inside the range.
-        quarantined: The others, each with its reason.
+        quarantined: The others, each with its reason; also readable images whose annotated regions
+            cannot be used.
+        masks: The regions, for each output that asks for them.
     """
 
     pixels: Mapping[NetworkRole, Tensor]
     kept: tuple[int, ...]
     quarantined: tuple[Quarantined, ...]
+    masks: Mapping[Output, Masks]
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Rows:
         order: Row number at each position.
         preprocess: Resize and crop, for each network that will look at the images.
         features: Features of every row of the split that were computed elsewhere.
+        regions: The outputs of the kind `masks` that are wanted with the images.
     """
 
     dataset: Dataset
@@ -80,6 +86,7 @@ class Rows:
     order: NDArray[np.int64]
     preprocess: Mapping[NetworkRole, Preprocess]
     features: Features | None = None
+    regions: tuple[Output, ...] = ()
     _pool: ThreadPoolExecutor | None = None
     _ahead: dict[tuple[int, int], Future[Images]] = field(default_factory=dict)
 
@@ -136,7 +143,7 @@ class Rows:
 
     def _decode(self, start: int, stop: int) -> Images:
         rows = self.order[start:stop].tolist()
-        return decoded(self.dataset, self.source, self.labels, rows, self.preprocess)
+        return decoded(self.dataset, self.source, self.labels, rows, self.preprocess, self.regions)
 
 
 def decoded(
@@ -145,8 +152,11 @@ def decoded(
     labels: Labels,
     rows: Sequence[int],
     preprocess: Mapping[NetworkRole, Preprocess],
+    regions: Sequence[Output] = (),
 ) -> Images:
     """Decode some rows once, and resize and crop them once for all networks that do it alike.
+
+    Annotated regions, where some output asks for them, follow the image through both.
 
     Raises:
         InputError: images differ in size after preprocessing, or a path leaves the dataset.
@@ -160,7 +170,18 @@ def decoded(
             fitted = [fit_geometry(image, each) for image in images.values()]
             shared[geometry(each)] = stacked(fitted, ids, role)
     pixels = {role: shared[geometry(each)] for role, each in preprocess.items()}
-    return Images(pixels, kept, quarantined)
+    if not regions:
+        return Images(pixels, kept, quarantined, {})
+    found = read_regions(dataset, source, rows, images)
+    unusable = tuple(
+        Quarantined(sample=labels.ids[rows[place]], split=source.split, reason=reason)
+        for place, reason in found.problems.items()
+    )
+    masks = {
+        output: masks_of(output, found, kept, pixels[output.network], preprocess[output.network])
+        for output in regions
+    }
+    return Images(pixels, kept, (*quarantined, *unusable), masks)
 
 
 def readable(
@@ -198,15 +219,16 @@ def open_rows(
     seed: int,
     num_workers: int,
     features: Features | None = None,
+    regions: tuple[Output, ...] = (),
 ) -> Iterator[Rows]:
     """The rows of a source, shuffled by sample id, with `num_workers` threads that decode ahead."""
     order = shuffled(labels.ids, seed)
     if not num_workers:
-        yield Rows(dataset, source, labels, order, preprocess, features)
+        yield Rows(dataset, source, labels, order, preprocess, features, regions)
         return
     with ThreadPoolExecutor(num_workers, thread_name_prefix="decode") as pool:
         try:
-            yield Rows(dataset, source, labels, order, preprocess, features, pool)
+            yield Rows(dataset, source, labels, order, preprocess, features, regions, pool)
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from auditor.engine.device import is_out_of_memory
 from auditor.engine.lane import Lane, failure_of
 from auditor.engine.network import Computed, PlacedNetwork, compute_all, refuse_non_finite
+from auditor.engine.regions import part_of
 from auditor.engine.rows import Rows
 from auditor.errors import ExecutionError
 from auditor.measure.fold import Batch
@@ -70,7 +71,8 @@ def measure_shard(
             images = rows.images(start, stop)
             quarantined.extend(images.quarantined)
             num_images += stop - start
-            batch = replace(part(every, images.kept), pixels=images.pixels)
+            batch = part(every, images.kept)
+            batch = replace(batch, pixels=images.pixels, masks=images.masks)
             batch = looked_at(batch, networks, seeing)
             for lane in seeing:
                 room = lane.room(start, stop)
@@ -129,7 +131,8 @@ def looked_at(
 def compute(
     batch: Batch, networks: Mapping[NetworkRole, PlacedNetwork], lanes: Sequence[Lane]
 ) -> dict[NetworkRole, Computed]:
-    outputs = tuple({output: None for lane in lanes for output in lane.fold.outputs})
+    wanted = {output: None for lane in lanes for output in lane.fold.outputs if output.computed}
+    outputs = tuple(wanted)
     try:
         return compute_all(networks, batch.pixels, outputs)
     except Exception as error:
@@ -167,4 +170,5 @@ def part(batch: Batch, places: Sequence[int]) -> Batch:
         predictions=None if batch.predictions is None else of(batch.predictions),
         columns={name: of(codes) for name, codes in batch.columns.items()},
         outputs={output: of(values) for output, values in batch.outputs.items()},
+        masks={output: part_of(masks, places) for output, masks in batch.masks.items()},
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from auditor.context import Concept
+
 
 @dataclass(frozen=True)
 class ColumnInventory:
@@ -51,8 +53,10 @@ class DatasetInventory:
         splits: The splits, by name, in the order of the dataset.
         columns: Names of all columns.
         classes: Class names in output order, declared or found; None where there are none.
+        concepts: What regions of the images show, in order; empty where there are no regions.
     """
 
     splits: Mapping[str, SplitInventory]
     columns: tuple[str, ...]
     classes: tuple[str, ...] | None
+    concepts: tuple[Concept, ...] = ()

@@ -187,6 +187,83 @@ def evidence_maps(
     return pattern_map(gradient.float(), activation.detach().float())
 
 
+def all_evidence(
+    module: nn.Module,
+    inputs: Tensor,
+    layer: str,
+    *,
+    start: str,
+    pool: Pool = "mean",
+) -> Tensor:
+    """Where every unit of a layer finds its evidence: `evidence_maps` of all units at once.
+
+    Args:
+        module: The network; left as found.
+        inputs: Prepared images [B, ...].
+        layer: Module path of the layer.
+        start: Module path of a spatial layer before it.
+        pool: How the places of a unit become one number.
+
+    Returns:
+        [B, F, h, w], float32: positive where a place raises the unit.
+
+    Raises:
+        InputError: as `evidence_maps`.
+    """
+    with torch.enable_grad():
+        opened = cut_open(module, inputs.detach(), [start, layer])
+        return traced_back(
+            opened.activations[layer],
+            opened.activations[start],
+            layer=layer,
+            start=start,
+            pool=pool,
+        )
+
+
+def traced_back(
+    values: Tensor, activation: Tensor, *, layer: str, start: str, pool: Pool = "mean"
+) -> Tensor:
+    """`all_evidence` from an open graph, which it leaves standing.
+
+    Args:
+        values: Output of `layer` [B, ...], computed from `activation` with a graph.
+        activation: Output of `start` [B, K, h, w].
+        layer: For errors.
+        start: For errors.
+        pool: How the places of a unit become one number.
+
+    Returns:
+        [B, F, h, w], float32.
+
+    Raises:
+        InputError: `start` has no places or does not feed `layer`.
+    """
+    if start == layer:
+        raise InputError(
+            f"layer {layer!r} cannot be looked at through itself",
+            hint="name a spatial layer that runs before it under `start`",
+        )
+    _refuse_no_places(activation, start)
+    features = pooled(values, pool)
+    seen = activation.detach().float()
+    maps = seen.new_empty(len(seen), features.shape[1], *seen.shape[2:])
+    for unit in range(features.shape[1]):
+        # Images are independent in evaluation mode: the gradient of the sum holds each one's own.
+        gradient = None
+        if features.requires_grad:
+            (gradient,) = torch.autograd.grad(
+                features[:, unit].sum(), activation, retain_graph=True, allow_unused=True
+            )
+        if gradient is None:
+            raise InputError(
+                f"layer {layer!r} does not depend on {start!r}: its units find no evidence there",
+                hint="name a spatial layer that runs before it under `start`",
+            )
+        maps[:, unit] = pattern_map(gradient.float(), seen)
+    return maps
+
+
 def _each(units: Tensor, activation: Tensor) -> Tensor:
     return torch.arange(units.shape[0], device=activation.device)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.errors import InputError
+from auditor.measure.features import traced_back
 from auditor.measure.taps import cut_open
 
 AT_ONCE = 8
@@ -46,11 +47,13 @@ class LayerJacobians(NamedTuple):
         activations: Layer to its output [B, *L].
         jacobians: Layer to dY_i / dx of the outputs asked for there [B, n, *L]. They may be
             expanded views: do not write.
+        evidence: (layer, start) to where each unit of the layer finds its evidence [B, F, h, w].
     """
 
     logits: Tensor
     activations: dict[str, Tensor]
     jacobians: dict[str, Tensor]
+    evidence: dict[tuple[str, str], Tensor]
 
 
 class Cosines(NamedTuple):
@@ -100,6 +103,7 @@ def layer_jacobians(
     wanted: Mapping[str, Sequence[int]],
     *,
     read: Sequence[str] = (),
+    traced: Sequence[tuple[str, str]] = (),
     at_once: int = AT_ONCE,
 ) -> LayerJacobians:
     """Gradients at several layers, and outputs of further ones, from one forward pass.
@@ -109,12 +113,19 @@ def layer_jacobians(
         images: Input [B, ...].
         wanted: Layer to the columns of the logits that are differentiated there.
         read: Layers whose outputs alone are wanted.
+        traced: Pairs of a layer and the spatial layer that its units are traced back to.
         at_once: As in `layer_jacobian`.
 
     Raises:
         InputError: as `layer_jacobian`.
     """
-    opened = cut_open(network, images, list(wanted), read=read)
+    opened_at = dict.fromkeys((*wanted, *(layer for pair in traced for layer in pair)))
+    opened = cut_open(network, images, list(opened_at), read=read)
+    seen = opened.activations
+    evidence = {
+        (layer, start): traced_back(seen[layer], seen[start], layer=layer, start=start)
+        for layer, start in traced
+    }
     jacobians = {}
     for layer, outputs in wanted.items():
         logits = _chosen(opened.output, outputs)
@@ -124,7 +135,9 @@ def layer_jacobians(
         else:
             jacobians[layer] = _pulled_back(logits, activation, layer, at_once)
     activations = {layer: value.detach() for layer, value in opened.activations.items()}
-    return LayerJacobians(opened.output.detach(), {**opened.read, **activations}, jacobians)
+    return LayerJacobians(
+        opened.output.detach(), {**opened.read, **activations}, jacobians, evidence
+    )
 
 
 def gram(jacobian: Tensor, *, mask: Tensor | None = None, chunk: int = 1 << 18) -> Tensor:

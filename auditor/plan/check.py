@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.audits.failures.spec import FailuresSpec
-from auditor.catalog import AuditSpec, network_of
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups.spec import GroupsSpec
+from auditor.catalog import AnyAudit, AuditSpec, network_of
 from auditor.errors import PlanError
 from auditor.inventory.features import FeatureTable
 from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
@@ -39,6 +41,8 @@ def check(facts: Facts) -> tuple[str, ...]:
         *missing_classes(facts.spec, facts.dataset),
         *unusable_features(facts),
         *unusable_groups(facts),
+        *missing_values(facts),
+        *missing_concepts(facts),
         *missing_labels(facts.spec, facts.dataset),
     ]
     if problems:
@@ -140,10 +144,58 @@ def unfitting_table(
 def unusable_groups(facts: Facts) -> Iterator[str]:
     """Columns by which images are grouped exist and have few values."""
     for audit, spec in facts.spec.audits.items():
-        if isinstance(spec, FailuresSpec) and spec.split in facts.dataset.splits:
-            for index, column in enumerate(spec.columns):
-                where = f"audits.{audit}.columns.{index} is {column!r}"
-                yield from unusable_group(where, column, spec.split, facts.dataset)
+        for where, column, splits in grouping(audit, spec):
+            for split in splits:
+                if split in facts.dataset.splits:
+                    yield from unusable_group(where, column, split, facts.dataset)
+
+
+def grouping(audit: str, spec: AnyAudit) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Where a column is named by whose values images are grouped, the column, and the splits."""
+    if isinstance(spec, FailuresSpec):
+        for index, column in enumerate(spec.columns):
+            yield f"audits.{audit}.columns.{index} is {column!r}", column, (spec.split,)
+    elif isinstance(spec, GroupsSpec):
+        for index, column in enumerate(spec.by):
+            yield f"audits.{audit}.by.{index} is {column!r}", column, spec.splits
+        for group, conditions in spec.named.items():
+            for column in conditions:
+                where = f"audits.{audit}.named.{group} asks for the column {column!r}"
+                yield where, column, spec.splits
+
+
+def missing_values(facts: Facts) -> Iterator[str]:
+    """The values that named groups ask for occur somewhere."""
+    for audit, spec in facts.spec.audits.items():
+        if isinstance(spec, GroupsSpec):
+            known = facts.contexts[audit].columns
+            for group, conditions in spec.named.items():
+                for column, values in conditions.items():
+                    for value in values:
+                        if known.get(column) and value not in known[column]:
+                            near = suggest(value, known[column], "value", most=3)
+                            yield (
+                                f"audits.{audit}.named.{group}.{column} holds {value!r}, which "
+                                f"the column lacks; {near}"
+                            )
+
+
+def missing_concepts(facts: Facts) -> Iterator[str]:
+    """Regions show something, and the concepts that the spec names are among it."""
+    known = [concept.name for concept in facts.dataset.concepts]
+    for audit, spec in facts.spec.audits.items():
+        needs_regions = isinstance(spec, FiltersSpec) or (
+            isinstance(spec, GroupsSpec) and spec.compare in ("concepts", "networks")
+        )
+        if needs_regions and not known:
+            yield f"audits.{audit} needs annotated regions, and the dataset names no concept."
+        if not isinstance(spec, FiltersSpec) or not known:
+            continue
+        for key, names in (("unwanted", spec.unwanted), ("expected", spec.expected)):
+            for name in names:
+                if name not in known:
+                    near = suggest(name, known, "concept", most=3)
+                    yield f"audits.{audit}.{key} holds {name!r}, which is no concept; {near}"
 
 
 def unusable_group(where: str, column: str, split: str, dataset: DatasetInventory) -> Iterator[str]:
@@ -166,12 +218,15 @@ def unusable_group(where: str, column: str, split: str, dataset: DatasetInventor
 def missing_labels(spec: AuditSpec, dataset: DatasetInventory) -> Iterator[str]:
     """What failures are counted from stands in the table: labels, and predictions if recorded."""
     failures = [name for name, audit in spec.audits.items() if isinstance(audit, FailuresSpec)]
+    called = [name for name, audit in spec.audits.items() if compares_predictions(audit)]
+    failures += called if isinstance(spec.model, PredictionsModel) else []
     if not isinstance(spec.dataset, ManifestDataset) or not failures:
         return
     columns, wanted = spec.dataset.columns, []
     if isinstance(spec.model, PredictionsModel):
         wanted.append(("prediction", columns.prediction))
-    if isinstance(spec.model, PredictionsModel) or spec.model.head == "multi_class":
+    one_class = isinstance(spec.model, PredictionsModel) or spec.model.head == "multi_class"
+    if one_class and set(failures) - set(called):
         wanted.append(("label", columns.label))
     for part, column in wanted:
         if column not in dataset.columns:
@@ -180,6 +235,11 @@ def missing_labels(spec: AuditSpec, dataset: DatasetInventory) -> Iterator[str]:
                 f"audits.{failures[0]} needs the {part} of every image, and the table has no "
                 f"column {column!r}; {near}. Name it under `dataset.columns.{part}`."
             )
+
+
+def compares_predictions(audit: AnyAudit) -> bool:
+    """Whether an audit compares groups by what they are called."""
+    return isinstance(audit, GroupsSpec) and audit.compare == "predictions"
 
 
 def split_warnings(name: str, split: SplitInventory, spec: AuditSpec) -> Iterator[str]:

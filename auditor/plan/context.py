@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import assert_never
 
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.catalog import AnyAudit, AuditSpec, network_of
 from auditor.compose.composed import Composed
-from auditor.context import Attribute, Context, Extractor, Relation
+from auditor.context import Attribute, Context, Extractor, Relation, Words
 from auditor.inventory.features import take_features
 from auditor.inventory.stock import DatasetInventory
 from auditor.spec.attribute import AttributeSpec
 from auditor.spec.extractor import FeaturesExtractor, InspectedExtractor
 from auditor.spec.model import PredictionsModel
 from auditor.spec.rule import RELATIONS
+from auditor.spec.vocabulary import EverydayVocabulary
 
 
 def make_context(composed: Composed, audit: str, dataset: DatasetInventory) -> Context:
@@ -36,6 +39,10 @@ def make_context(composed: Composed, audit: str, dataset: DatasetInventory) -> C
             return relationships_context(composed, audit, chosen, dataset)
         case FailuresSpec():
             return failures_context(spec, audit, chosen, dataset)
+        case FiltersSpec():
+            return filters_context(spec, audit, chosen, dataset)
+        case GroupsSpec():
+            return groups_context(spec, audit, chosen, dataset)
         case _:
             assert_never(chosen)
 
@@ -79,6 +86,67 @@ def failures_context(
     )
 
 
+def filters_context(
+    spec: AuditSpec, audit: str, chosen: FiltersSpec, dataset: DatasetInventory
+) -> Context:
+    """What regions show, and in which words; attributes are nothing to it."""
+    return Context(
+        audit=audit,
+        attributes=(),
+        rules=(),
+        relations=(),
+        head=head(spec),
+        num_available=num_available(dataset),
+        seed=spec.engine.seed,
+        extractor=extractor_of(spec, chosen.split),
+        is_network=not isinstance(spec.model, PredictionsModel),
+        model_title=spec.model.title or "the model",
+        concepts=dataset.concepts,
+        words=words(spec),
+    )
+
+
+def groups_context(
+    spec: AuditSpec, audit: str, chosen: GroupsSpec, dataset: DatasetInventory
+) -> Context:
+    """Groups and what is compared: attributes, classes, concepts."""
+    return Context(
+        audit=audit,
+        attributes=attributes(spec, audited_attributes(spec, chosen)),
+        rules=(),
+        relations=(),
+        head=head(spec),
+        num_available=num_available(dataset),
+        seed=spec.engine.seed,
+        classes=dataset.classes,
+        columns={name: values_of(name, chosen.splits, dataset) for name in group_columns(chosen)},
+        extractor=extractor_of(spec, chosen.splits[0]),
+        is_network=not isinstance(spec.model, PredictionsModel),
+        model_title=spec.model.title or "the model",
+        concepts=dataset.concepts,
+    )
+
+
+def values_of(column: str, splits: tuple[str, ...], dataset: DatasetInventory) -> tuple[str, ...]:
+    """Values of a column in some splits, sorted."""
+    found: set[str] = set()
+    for name in splits:
+        split = dataset.splits.get(name)
+        stock = split.columns.get(column) if split is not None else None
+        found.update(stock.values or () if stock is not None else ())
+    return tuple(sorted(found))
+
+
+def words(spec: AuditSpec) -> Words | None:
+    """The vocabulary, as far as the spec tells."""
+    vocabulary = spec.vocabulary
+    if vocabulary is None:
+        return None
+    made = isinstance(vocabulary, EverydayVocabulary)
+    title = vocabulary.title or ("the everyday vocabulary" if made else "the vocabulary")
+    return Words(title=title, made=made, concepts=vocabulary.concepts)
+
+
 def extractor_of(spec: AuditSpec, split: str) -> Extractor | None:
     """Where features come from; None where the spec names no extractor."""
     extractor = spec.extractor
@@ -119,6 +187,10 @@ def audited_attributes(spec: AuditSpec, audit: AnyAudit) -> tuple[str, ...]:
     match audit:
         case RelationshipsSpec() | FailuresSpec():
             return audit.attributes if audit.attributes is not None else tuple(spec.attributes)
+        case GroupsSpec():
+            return tuple(spec.attributes)
+        case FiltersSpec():
+            return ()
         case _:
             assert_never(audit)
 
@@ -126,10 +198,13 @@ def audited_attributes(spec: AuditSpec, audit: AnyAudit) -> tuple[str, ...]:
 def group_columns(audit: AnyAudit) -> tuple[str, ...]:
     """Columns of the dataset by whose values an audit groups images."""
     match audit:
-        case RelationshipsSpec():
+        case RelationshipsSpec() | FiltersSpec():
             return ()
         case FailuresSpec():
             return audit.columns
+        case GroupsSpec():
+            named = (column for group in audit.named.values() for column in group)
+            return tuple(dict.fromkeys((*audit.by, *named)))
         case _:
             assert_never(audit)
 

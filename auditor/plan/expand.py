@@ -14,6 +14,10 @@ from pydantic import JsonValue
 
 from auditor.audits.failures.needs import needs as failures_needs
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.filters.needs import needs as filters_needs
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups.needs import needs as groups_needs
+from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.relationships.needs import needs as relationships_needs
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.catalog import AnyAudit, network_of
@@ -32,6 +36,7 @@ from auditor.plan.ingredients import (
     scan_ingredients,
     train_ingredients,
     visit_ingredients,
+    vocabulary_ingredients,
     worded_context,
 )
 from auditor.plan.steps import Plan, Scan, Solve, Step, Train, Visit
@@ -68,7 +73,7 @@ def networks_of(need: Need) -> set[NetworkRole]:
     """The networks that a need computes with."""
     match need:
         case Fold():
-            return {output.network for output in need.outputs if not output.from_file}
+            return {output.network for output in need.outputs if output.computed}
         case VisitNeed():
             return {need.network} if need.network is not None else set()
         case _:
@@ -83,6 +88,10 @@ def audit_needs(audit: str, spec: AnyAudit, context: Context) -> tuple[Need, ...
             return relationships_needs(audit, spec, outputs)
         case FailuresSpec():
             return failures_needs(audit, spec, context)
+        case FiltersSpec():
+            return filters_needs(audit, spec, context)
+        case GroupsSpec():
+            return groups_needs(audit, spec, context)
         case _:
             assert_never(spec)
 
@@ -90,7 +99,7 @@ def audit_needs(audit: str, spec: AnyAudit, context: Context) -> tuple[Need, ...
 def holds_words(spec: AnyAudit, solve: str) -> bool:
     """Whether a solve writes sentences: a changed title must not undo the scans behind others."""
     match spec:
-        case RelationshipsSpec():
+        case RelationshipsSpec() | FiltersSpec() | GroupsSpec():
             return solve == "result"
         case FailuresSpec():
             return True  # `trees` makes the result but for its pictures; no scan comes after it
@@ -183,6 +192,7 @@ def solve_of(need: SolveNeed, identities: dict[str, str], facts: Facts) -> Solve
         "params": need.params,
         "context": numeric_context(context, facts.spec),
         "words": worded_context(context) if worded else None,
+        **vocabulary_ingredients(need, facts),
         "inputs": {name: identities[name] for name in need.inputs},
         "solve": need.name,
     }
@@ -192,4 +202,5 @@ def solve_of(need: SolveNeed, identities: dict[str, str], facts: Facts) -> Solve
         audit=need.audit,
         name=need.name,
         inputs=need.inputs,
+        vocabulary=need.vocabulary,
     )

@@ -176,6 +176,11 @@ def output_text(output: Output) -> str:
             return f"{owner}jacobian({output.layer}, {counted(len(output.outputs), 'output')})"
         case "features":
             return f"{owner}features({output.layer}, {output.pool})"
+        case "evidence":
+            return f"{owner}evidence({output.layer}, {output.start})"
+        case "masks":
+            grid = f"short side {output.size}" if output.size is not None else "grid by its input"
+            return f"{owner}masks({grid})"
         case _:
             assert_never(output.kind)
 

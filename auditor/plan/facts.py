@@ -13,6 +13,7 @@ from auditor.inventory.dataset import take_dataset
 from auditor.inventory.features import FeatureTable, take_features
 from auditor.inventory.model import take_model
 from auditor.inventory.stock import DatasetInventory
+from auditor.inventory.vocabulary import VocabularyInventory, take_vocabulary
 from auditor.inventory.weights import WeightsInventory
 from auditor.needs import NetworkRole
 from auditor.plan.context import group_columns, make_context
@@ -32,6 +33,7 @@ class Facts:
         dataset: Stock of its dataset.
         weights: Role of each network -> stock of the file that it comes from; None without one.
         features: Split -> stock of the features that were computed elsewhere; empty without them.
+        vocabulary: Stock of the vocabulary's files; None without one.
         contexts: Audit id -> what the audit's computation may know.
         package: Name and version of this package: part of every identity.
         history: What earlier runs left; None where nobody looked.
@@ -41,6 +43,7 @@ class Facts:
     dataset: DatasetInventory
     weights: Mapping[NetworkRole, WeightsInventory | None]
     features: Mapping[str, FeatureTable]
+    vocabulary: VocabularyInventory | None
     contexts: Mapping[str, Context]
     package: str
     history: History | None
@@ -64,6 +67,7 @@ def gather(composed: Composed, history: History | None) -> Facts:
             for role, network in networks.items()
         },
         features=take_features(extractor) if isinstance(extractor, FeaturesExtractor) else {},
+        vocabulary=None if spec.vocabulary is None else take_vocabulary(spec.vocabulary),
         contexts={audit: make_context(composed, audit, dataset) for audit in spec.audits},
         package=f"auditor {version('auditor')}",
         history=history,

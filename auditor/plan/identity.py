@@ -54,11 +54,12 @@ def fold_part(fold: Fold) -> str:
 
 def output_parts(outputs: Sequence[Output]) -> tuple[str, ...]:
     """Ingredients of a scan that some outputs depend on: those of the networks they come from."""
-    roles = dict.fromkeys(output.network for output in outputs if not output.from_file)
+    roles = dict.fromkeys(output.network for output in outputs if output.computed)
     return (
         *roles,
         *(("numerics",) if roles else ()),
         *(("features",) if any(output.from_file for output in outputs) else ()),
+        *(("regions",) if any(output.kind == "masks" for output in outputs) else ()),
     )
 
 
@@ -78,7 +79,7 @@ def fold_key(step: Scan, fold: Fold, settled: Settled) -> str:
     Raises:
         KeyError: when the run has not settled on a batch size for this scan.
     """
-    used = {output.network for output in fold.outputs if not output.from_file}
+    used = {output.network for output in fold.outputs if output.computed}
     trained: dict[str, JsonValue] = {
         # A fold that starts from a solve may depend on any network through it.
         role: digest
@@ -103,7 +104,7 @@ def probe_key(step: Step) -> str | None:
     if isinstance(step, Train):
         return step.id
     outputs = step.outputs if isinstance(step, Scan) else ()
-    computed = [output for output in outputs if not output.from_file]
+    computed = [output for output in outputs if output.computed]
     if not computed:
         return None
     parts = ("package", "data", *output_parts(computed))

@@ -13,8 +13,9 @@ from pydantic import JsonValue
 
 from auditor.catalog import AuditSpec, network_of
 from auditor.context import Context, Extractor
-from auditor.needs import NetworkRole, Output, Source, Visit
+from auditor.needs import NetworkRole, Output, Solve, Source, Visit
 from auditor.plan.facts import Facts
+from auditor.spec.dataset import ManifestDataset
 from auditor.spec.extractor import TrainedExtractor
 from auditor.spec.model import (
     Architecture,
@@ -52,7 +53,11 @@ def scan_ingredients(
     }
     if any(output.from_file for output in outputs):
         found["features"] = facts.features[source.split].digest
-    roles = dict.fromkeys(output.network for output in outputs if not output.from_file)
+    seen = dict.fromkeys(output.network for output in outputs if output.kind == "masks")
+    if seen:
+        # Regions follow the image through the resize and crop of the network that looks at it.
+        found["regions"] = {role: preprocess_ingredients(facts.spec, role) for role in seen}
+    roles = dict.fromkeys(output.network for output in outputs if output.computed)
     return found | network_parts(tuple(roles), trained, facts)
 
 
@@ -85,6 +90,17 @@ def visit_ingredients(visit: Visit, trained: Trained, facts: Facts) -> Ingredien
         "max_rows": visit.max_rows,
         "visit": visit.name,
     }
+
+
+def vocabulary_ingredients(solve: Solve, facts: Facts) -> Ingredients:
+    """What a solve depends on where it gets the vocabulary: its words, vectors and entities."""
+    spec = facts.spec.vocabulary
+    if not solve.vocabulary or spec is None or facts.vocabulary is None:
+        return {}
+    kept = spec.model_dump(
+        mode="json", include={"source", "max_words", "words_key", "vectors_key", "concepts"}
+    )
+    return {"vocabulary": {**kept, "digest": facts.vocabulary.digest}}
 
 
 def train_ingredients(model: TrainedModel, role: NetworkRole, facts: Facts) -> Ingredients:
@@ -128,8 +144,11 @@ def label_ingredients(name: str, spec: AuditSpec) -> JsonValue:
 
 def data_ingredients(split: str, facts: Facts) -> JsonValue:
     """The rows of a split, and how their labels are read."""
-    reading = facts.spec.dataset.model_dump(
-        mode="json", include={"source", "name", "classes", "columns"}
+    dataset = facts.spec.dataset
+    reading = dataset.model_dump(
+        mode="json",
+        include={"source", "name", "classes", "columns", "regions", "crowds", "categories"},
+        exclude={"regions": {"labels", "boxes"}} if isinstance(dataset, ManifestDataset) else None,
     )
     return {"digest": facts.dataset.splits[split].digest, **reading}
 
@@ -192,6 +211,7 @@ def numeric_context(context: Context, spec: AuditSpec) -> JsonValue:
         "columns": {name: list(values) for name, values in context.columns.items()},
         "extractor": numeric_extractor(context.extractor),
         "is_network": context.is_network,
+        "concepts": [[concept.name, concept.category] for concept in context.concepts],
     }
 
 
@@ -220,4 +240,5 @@ def worded_context(context: Context) -> JsonValue:
         "relations": [each.title for each in context.relations],
         "model": context.model_title,
         "extractor": [extractor.title, list(extractor.names or ())] if extractor else None,
+        "vocabulary": [words.title, words.made] if (words := context.words) else None,
     }

@@ -31,7 +31,7 @@ def dependencies(step: Step, plan: Plan) -> tuple[str, ...]:
         case Train():
             return ()
         case Scan():
-            networks = {output.network for output in step.outputs if not output.from_file}
+            networks = {output.network for output in step.outputs if output.computed}
             wanted = [(fold.audit, name) for fold in step.folds for name in fold.after]
             return (*trained(networks, plan), *makers(wanted, plan))
         case Visit():

@@ -141,6 +141,8 @@ class Solve(StepBase):
     """Name of the solve; `result` ends the audit."""
     inputs: tuple[str, ...]
     """Names of folds and solves of the same audit."""
+    vocabulary: bool = False
+    """Whether it gets the vocabulary of the spec."""
 
 
 class Visit(StepBase):
