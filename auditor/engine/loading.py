@@ -11,11 +11,9 @@ from torch import Tensor, nn
 
 from auditor.adapters.datasets.protocol import Dataset
 from auditor.adapters.models.preprocess import normalise
-from auditor.adapters.models.weights import first_line
+from auditor.engine.network import first_answer
 from auditor.engine.progress import Progress
 from auditor.engine.rows import Labels, decoded, stacked, too_many_unreadable
-from auditor.errors import InputError
-from auditor.measure.taps import borrowed
 from auditor.needs import NetworkRole, Source
 from auditor.results.run_record import Quarantined
 from auditor.spec.model import TrainedModel
@@ -81,15 +79,6 @@ def refuse_unfit_images(
     Raises:
         InputError: the network cannot take images of that size.
     """
-    if not len(pixels):
-        return
-    try:
-        with torch.no_grad(), borrowed(network):
-            network(normalise(pixels[:1], model.preprocess, torch.float32))
-    except RuntimeError as error:
-        height, width = pixels.shape[2:]
-        raise InputError(
-            f"{model.network.name} cannot take images of {width}×{height} pixels: "
-            f"{first_line(error)}",
-            hint=f"set `{role}.preprocess.resize` and `{role}.preprocess.crop`",
-        ) from error
+    if len(pixels):
+        inputs = normalise(pixels[:1], model.preprocess, torch.float32)
+        first_answer(network, inputs, model.network.name, role)

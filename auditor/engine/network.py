@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from auditor.adapters.models.head import check_logits
 from auditor.adapters.models.preprocess import normalise, standardised
+from auditor.adapters.models.weights import first_line
+from auditor.engine.device import is_out_of_memory
 from auditor.engine.settle import DTYPES, torch_device
-from auditor.errors import InputError
+from auditor.errors import AuditorError, InputError
 from auditor.measure.features import pooled
 from auditor.measure.jacobians import layer_jacobians
-from auditor.measure.taps import find_module, tap
+from auditor.measure.taps import borrowed, find_module, tap
 from auditor.needs import NetworkRole, Output
 from auditor.plan.facts import ROLES
 from auditor.plan.identity import Settled
@@ -171,6 +173,32 @@ def place(
     )
 
 
+def first_answer(module: nn.Module, inputs: Tensor, what: str, role: NetworkRole) -> object:
+    """What a network makes of prepared images: its first try, before any long work.
+
+    Args:
+        module: The network; left as found.
+        inputs: Prepared images [B, 3, h, w].
+        what: The network in the words of an error.
+        role: Its role in the spec, for the hint.
+
+    Raises:
+        InputError: it does not take images of this size.
+    """
+    try:
+        with torch.no_grad(), borrowed(module):
+            return module(inputs)
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        if is_out_of_memory(error) or isinstance(error, AuditorError):
+            raise
+        height, width = inputs.shape[2:]
+        raise InputError(
+            f"{what} cannot take images of {width}×{height} pixels: {first_line(error)}",
+            hint=f"set `{role}.preprocess.resize` and `{role}.preprocess.crop` to the size that "
+            "the network was fitted on",
+        ) from error
+
+
 def refuse_missing_layers(network: nn.Module, layers: Mapping[str, Sequence[str]]) -> None:
     """Raise for a layer that the network does not have, before any image is read.
 
@@ -205,6 +233,7 @@ def layers_of(steps: Sequence[Step], role: NetworkRole) -> dict[str, tuple[str, 
                     if output.start:
                         asked.setdefault(output.start, {})[f"audits.{fold.audit}.start"] = None
         elif isinstance(step, Visit) and step.network == role:
+            # A layer that only a visit looks at is one that heat maps are made from.
             for layer in step.layers:
                 asked.setdefault(layer, {"extractor.heatmap_layer": None})
     return {layer: tuple(places) for layer, places in asked.items()}

@@ -14,16 +14,17 @@ from auditor.adapters.models.open import open_network
 from auditor.audits.failures.spec import FailuresSpec
 from auditor.catalog import AuditSpec, network_of
 from auditor.context import Context
-from auditor.engine.device import is_out_of_memory
 from auditor.engine.network import (
+    LENT,
     PlacedNetwork,
+    first_answer,
     layers_of,
     outputs_of,
     place,
     refuse_missing_layers,
 )
 from auditor.engine.train import FittedNetwork
-from auditor.errors import AuditorError, InputError
+from auditor.errors import InputError
 from auditor.measure.features import feature_maps
 from auditor.measure.taps import borrowed
 from auditor.needs import Fold, NetworkRole
@@ -84,7 +85,7 @@ class Networks:
         output = passed(self._placed[role], sample, role)
         for fold in folds_of(self.steps):
             wanted = outputs_of(role, fold.outputs)
-            if any(each.kind != "features" for each in wanted):
+            if any(each.kind not in LENT for each in wanted):
                 context = self.contexts[fold.audit]
                 logits = check_logits(output, context.attributes)
                 if isinstance(self.spec.audits[fold.audit], FailuresSpec):
@@ -112,20 +113,7 @@ def passed(network: PlacedNetwork, sample: Tensor, role: NetworkRole) -> object:
     Raises:
         InputError: it does not take images of this size.
     """
-    try:
-        with torch.no_grad(), borrowed(network.module):
-            return network.module(network.prepare(sample.unsqueeze(0)))
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-        if is_out_of_memory(error) or isinstance(error, AuditorError):
-            raise
-        height, width = sample.shape[1:]
-        reason = str(error).strip().splitlines()
-        raise InputError(
-            f"the {role} cannot take images of {width}×{height} pixels: "
-            f"{reason[0] if reason else type(error).__name__}",
-            hint=f"set `{role}.preprocess.resize` and `{role}.preprocess.crop` to the size that "
-            "the network was fitted on",
-        ) from error
+    return first_answer(network.module, network.prepare(sample.unsqueeze(0)), f"the {role}", role)
 
 
 def refuse_missing_places(network: PlacedNetwork, sample: Tensor, layers: Sequence[str]) -> None:

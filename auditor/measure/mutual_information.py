@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.measure.spread import spread
+from auditor.measure.threads import spread
 
 _JITTER = 1e-10  # of the mean absolute value, as Kraskov et al. (2004) advise to break ties
 _NOISE_VALUES = 2**26

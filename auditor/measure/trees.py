@@ -33,7 +33,7 @@ from auditor.measure.splits import (
     scoring_of,
     split_gains,
 )
-from auditor.measure.spread import spread
+from auditor.measure.threads import spread
 
 NULL_FEATURES = 1024
 """Features of the null that advance together."""

@@ -51,12 +51,14 @@ class Naming:
         people: Number of the feature -> what a person said about it.
         findings: Finding id -> what the decision about it says of its feature.
         elsewhere: Names in the review file that belong to other networks or layers.
+        words: Number of the feature -> words that a filter audit of this run suggests for it.
     """
 
     key: str | None = None
     people: Mapping[int, Human] = field(default_factory=dict)
     findings: Mapping[str, Human] = field(default_factory=dict)
     elsewhere: int = 0
+    words: Mapping[int, str] = field(default_factory=dict)
 
     def human(self, feature: int, ids: Sequence[str] = ()) -> Human | None:
         """What a person said about a feature, in a decision about these findings or in general."""
@@ -95,8 +97,16 @@ def suggestion_words(suggestion: SuggestionResult) -> str:
     )
 
 
-def feature_words(feature: FeatureResult | None, said: Human | None) -> tuple[str, ...]:
-    """Who calls the feature what, and what the labels suggest; for a heading `The feature`."""
+def feature_words(
+    feature: FeatureResult | None, said: Human | None, words: str = ""
+) -> tuple[str, ...]:
+    """Who calls the feature what, and what labels and pictures suggest; for `The feature`.
+
+    Args:
+        feature: The feature; nothing is said without one.
+        said: What a person said about it.
+        words: What a filter audit suggests, such as `mouth, lips (0.61)`.
+    """
     if feature is None:
         return ()
     found = []
@@ -114,6 +124,12 @@ def feature_words(feature: FeatureResult | None, said: Human | None) -> tuple[st
         found.append(sentence(plain(said.comment)))
     if feature.suggestion and feature.suggestion.auc.value is not None:
         found.append(sentence(suggestion_words(feature.suggestion)))
+    if words:
+        found.append(
+            f"{sentence(here).removesuffix('.')} · {words}: words that its most activating "
+            "pictures vote for, with the share of votes for the first; a suggestion, not a "
+            "person's judgement."
+        )
     found.append(
         f"Most pictures lie between {number(feature.low)} (low) and {number(feature.high)} (high)."
     )

@@ -302,11 +302,13 @@ def actions(cases: Iterable[Case]) -> tuple[str, ...]:
 
 
 def suggested(reader: Reader) -> dict[int, str]:
-    """Names to start from: what the labels or the feature table say."""
+    """Names to start from: what the feature table, the labels or a filter audit say."""
     found = {}
     for feature in reader.result.features:
         if feature.name:
             found[feature.index] = feature.name
         elif feature.suggestion is not None and feature.suggestion.present_when == "high":
             found[feature.index] = feature.suggestion.title
+        elif feature.index in reader.naming.words:
+            found[feature.index] = reader.naming.words[feature.index]
     return found

@@ -70,6 +70,8 @@ def group_row(reader: Reader, group: GroupResult, anchors: Mapping[str, str]) ->
     whole, leaf = scored(group), told_leaf(group)
     if group.outcome == "exploratory":
         words = "exploratory: part found" if shown_leaf(group) else "exploratory: nothing found"
+    if group.outcome == "not_testable" and whole.size and whole.failures == whole.size:
+        verdict, words = "warn", "everything fails"  # as its finding says
     return GroupRow(
         images=plain(group.images),
         network=network_words(reader.result, group.inspected),

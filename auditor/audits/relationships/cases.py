@@ -25,6 +25,7 @@ from auditor.wording import (
     count,
     counted,
     interval,
+    listing,
     number,
     p_value,
     percent_with_interval,
@@ -34,6 +35,9 @@ from auditor.wording import (
 )
 
 EXAMPLES_PER_CASE = 2
+
+SHARED = 5
+"""Filters that a sentence about what two attributes share looks at."""
 
 NO_LOSS = "How the model does on the two combinations in which they come apart."
 
@@ -49,11 +53,13 @@ class Examples:
         images: File names in the audit's `images/`, K of them.
         maps: Heat maps [K, A, h, w], attributes in the order of the result.
         present: Labels [K, A]: 1 present, -1 absent, 0 unknown.
+        channels: How much each filter contributes to each attribute's score [A, C].
     """
 
     images: tuple[str, ...] = ()
     maps: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, 1, 1), np.float32))
     present: NDArray[np.int8] = field(default_factory=lambda: np.zeros((0, 0), np.int8))
+    channels: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Reader:
     result: RelationshipsResult
     rules: Sequence[Rule]
     examples: Examples
+    filters: Mapping[int, str] = field(default_factory=dict)
+    """Filter of the audited layer -> words that another audit of the run suggests for it."""
 
     @cached_property
     def titles(self) -> Mapping[str, str]:
@@ -181,7 +189,24 @@ def numbers(reader: Reader, pair: PairResult) -> tuple[str, ...]:
             f"That is {number(abs(pair.robust_z.value), 1)} times as far from the usual as pairs "
             f"of this kind commonly stray{chance(pair)}."
         )
-    return tuple(filter(None, (first, second, known(reader, pair))))
+    return tuple(filter(None, (first, second, known(reader, pair), shared_filters(reader, pair))))
+
+
+def shared_filters(reader: Reader, pair: PairResult) -> str:
+    """The named filters that count most for both attributes; a number alone would say nothing."""
+    channels, names = reader.examples.channels, [a.name for a in reader.result.attributes]
+    if not reader.filters or not channels.size:
+        return ""
+    own = channels[[names.index(pair.a), names.index(pair.b)]]
+    shares = (own / np.maximum(own.sum(axis=1, keepdims=True), 1e-12)).min(axis=0)
+    strongest = [int(k) for k in np.argsort(-shares, kind="stable")[:SHARED] if shares[k] > 0]
+    named = [f"filter {k} (“{plain(reader.filters[k])}”)" for k in strongest if k in reader.filters]
+    if not named:
+        return ""
+    return (
+        f"Among the {counted(SHARED, 'filter')} that count most for both, the words suggested for "
+        f"{listing(named)} may say what they share."
+    )
 
 
 def known(reader: Reader, pair: PairResult) -> str:

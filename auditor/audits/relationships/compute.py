@@ -176,7 +176,13 @@ def outcome(spec: RelationshipsSpec, context: Context, states: Mapping[str, Any]
     examples = _state(states, "examples", ExampleState) if "examples" in states else None
     images = example_images(examples) if examples is not None else {}
     arrays = (
-        {"examples": {"maps": examples.maps.numpy(), "present": examples.present.numpy()}}
+        {
+            "examples": {
+                "maps": examples.maps.numpy(),
+                "present": examples.present.numpy(),
+                "channels": examples.channels.numpy(),
+            }
+        }
         if examples is not None and images
         else {}
     )

@@ -151,12 +151,19 @@ class Examples:
         present = labels_of(self.context, batch).to(torch.int8)
         if activation.dim() != 4:
             empty = torch.zeros(0, present.shape[1], 1, 1)
-            return ExampleState(pixels_of(batch)[:0], empty, present[:0])
+            none = torch.zeros(present.shape[1], 0, dtype=torch.float64)
+            return ExampleState(pixels_of(batch)[:0], empty, present[:0], none)
         if self.mask is not None:
             jacobian = jacobian * self.mask.mask.to(jacobian.device)
         maps = pattern_map(jacobian, activation).float().cpu()
         # A picture with infinite gradients has no map; zero reads as "nothing speaks for it".
-        return ExampleState(pixels_of(batch), maps.nan_to_num(0.0, 0.0, 0.0), present)
+        spoken = torch.einsum("bnchw,bchw->bnc", jacobian, activation).double().abs().cpu()
+        return ExampleState(
+            pixels_of(batch),
+            maps.nan_to_num(0.0, 0.0, 0.0),
+            present,
+            spoken.nan_to_num(0.0, 0.0, 0.0).sum(0),
+        )
 
     def enough(self, state: ExampleState) -> bool:
         """The plan limits the rows."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.needs import Fold, Need, Output, Solve, Source
 
-VERSION = 2
+VERSION = 3
 """Raised when the same inputs would give other numbers."""
 
 

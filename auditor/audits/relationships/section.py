@@ -129,6 +129,7 @@ def make_section(
     rules: Sequence[Rule],
     examples: Examples,
     max_cases: int,
+    filters: Mapping[int, str],
 ) -> RelationshipsSection:
     """Turn a result into what its section shows.
 
@@ -140,8 +141,11 @@ def make_section(
         rules: The rules of the whole spec, one per pair.
         examples: Images and heat maps to show beside the findings.
         max_cases: Findings shown at length.
+        filters: Filter of the audited layer -> words that another audit suggests for it.
     """
-    reader = Reader(audit=audit, spec=spec, result=result, rules=rules, examples=examples)
+    reader = Reader(
+        audit=audit, spec=spec, result=result, rules=rules, examples=examples, filters=filters
+    )
     broken = [pair for pair in result.pairs if pair.outcome == "broken"]
     shown = broken[:max_cases]
     about = by_pair(findings)

@@ -85,11 +85,14 @@ class ExampleState:
         pixels: uint8 [K, 3, H, W].
         maps: Signed gradient × activation over the layer's places, float32 [K, n, h, w].
         present: Labels, int8 [K, n]: 1 present, -1 absent, 0 unknown.
+        channels: How much each channel contributes to each score, sums over images of
+            |Σ_places ν∘x|, float64 [n, C]; C = 0 for layers without places.
     """
 
     pixels: Concatenated
     maps: Concatenated
     present: Concatenated
+    channels: Summed
 
 
 @dataclass(frozen=True)
