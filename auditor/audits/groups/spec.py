@@ -47,7 +47,7 @@ class GroupsSpec(SpecModel):
     inspect: NetworkRole = "model"
     """Whose filters or predictions."""
     layer: str | None = None
-    """Module path of the layer whose filters are compared; for the extractor, its own by default."""
+    """Module path of the layer whose filters are compared; by default the extractor's own."""
     other_layer: str | None = None
     """For `networks`: the extractor's layer; its own by default."""
     share: float = Field(default=0.005, gt=0.0, lt=1.0)
@@ -69,6 +69,8 @@ class GroupsSpec(SpecModel):
     def one_way_of_grouping(self) -> Self:
         if self.by and self.named:
             raise ValueError("groups come either from `by` or from `named`")
+        if self.compare == "networks" and (self.by or self.named):
+            raise ValueError("`compare: networks` takes no groups: leave out `by` and `named`")
         if not self.by and not self.named and len(self.splits) < 2 and self.compare != "networks":
             raise ValueError("name columns under `by`, groups under `named`, or several `splits`")
         return self
