@@ -128,7 +128,8 @@ class Visit(Need):
     layers: tuple[str, ...] = ()
     """Module paths that the visit will look at; they are checked before any work is done."""
     after: tuple[str, ...]
-    """Names of solves of the same audit; the state of the first names the rows (`rows`)."""
+    """Names of solves and folds of the same audit; the state of the first, a solve, names the rows
+    (`rows`)."""
     max_rows: int
     """The solve never chooses more rows than this."""
     params: JsonValue = None

@@ -32,8 +32,9 @@ def needs(audit: str, spec: FiltersSpec, context: Context) -> tuple[Need, ...]:
     source = Source(split=spec.split)
     params = {"version": VERSION, **spec.model_dump(mode="json", exclude={"title"})}
     maps = (maps_output(spec, context),)
-    seen = tuple(dict.fromkeys((*maps, channels_output(spec, context), masks_output(spec))))
     worded = spec.explainer is not None
+    channels = (channels_output(spec, context),) if worded else ()
+    seen = tuple(dict.fromkeys((*maps, *channels, masks_output(spec))))
     return (
         Fold(audit=audit, name="levels", source=source, outputs=maps, params=params),
         Solve(audit=audit, name="selected", inputs=("levels",), params=params),
@@ -58,7 +59,7 @@ def needs(audit: str, spec: FiltersSpec, context: Context) -> tuple[Need, ...]:
             source=source,
             network=spec.inspect,
             layers=tuple(filter(None, (layer_of(spec, context), start_of(spec, context)))),
-            after=("explained", "selected"),
+            after=("explained", "selected", "regions"),
             max_rows=most_pictures(spec),
             params=params,
         ),
