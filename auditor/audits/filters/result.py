@@ -75,7 +75,8 @@ class FilterResult(ResultModel):
     match: MatchResult | None
     """The annotated concept it overlaps most; None where no concept could be compared."""
     agrees: bool | None
-    """Whether that concept's word is among its words; None without either."""
+    """Whether a word of that concept is among its words; None for filters without a name and for
+    concepts without a word."""
 
 
 class ConceptResult(ResultModel):
@@ -113,6 +114,9 @@ class RecallResult(ResultModel):
     interval by a bootstrap over filters."""
     precision: Estimate
     """Share of true concepts among the first k answers, the same way."""
+    difference: Estimate | None = None
+    """Recall minus that of whole images on the same pairs of a filter and an image, filters
+    resampled together; None for whole images themselves."""
     num_filters: int
     """Filters with at least one true concept."""
     num_pairs: int
@@ -146,7 +150,7 @@ class CardResult(ResultModel):
     images: tuple[str, ...]
     """Most activating images, files."""
     samples: tuple[str, ...]
-    """Their sample ids."""
+    """Their sample ids, or their rows in the split where ids were not kept."""
     activations: tuple[float, ...]
     """Largest activation in each."""
     first: int
@@ -207,9 +211,10 @@ class FiltersResult(ResultModel):
     recall: tuple[RecallResult, ...]
     """Recall and precision by way of masking, candidates, scope and k."""
     agreement: Estimate
-    """Share of detectors with a name whose words hold the concept's word."""
+    """Share of detectors with a name whose words hold a word of the concept."""
     agreement_by_chance: Estimate
-    """The same with names dealt out at random among the filters."""
+    """The same with their names dealt out at random among them: the expectation, and the range of
+    95 % of the deals."""
     learning: LearningResult | None
     """How the explainer was fitted; None without words."""
     cards: tuple[CardResult, ...]
@@ -234,9 +239,11 @@ CODES = (
         meaning="Each filter's most activating images were shown to a network that puts picture "
         "parts into words. A filter has a name where its words stand out from those that shuffled "
         "activations give.",
-        test="Votes of the filter's images against votes for shuffled activations; Benjamini-"
-        "Hochberg over filters. Inconclusive where the explainer finds no more true concepts than "
-        "from whole images of which it sees nothing in particular.",
+        test="Votes of the filter's images against votes for shuffled activations of other filters "
+        "in random images; Benjamini-Hochberg over filters. Inconclusive where the explainer finds "
+        "no more true concepts among its first five answers than from whole images, by a bootstrap "
+        "over filters, on images that it never saw. Without words: how many filters detect an "
+        "annotated concept.",
         action="Read the words as suggestions; confirm those that matter in the review file.",
         source=LAVISE,
     ),
@@ -253,8 +260,8 @@ CODES = (
         title="Whether a filter looks for something that should not matter",
         meaning="The spec names a concept that no filter should detect, and the filters were "
         "compared with the regions where it is annotated.",
-        test="Intersection over union above the threshold on all images and on images that the "
-        "concept was not chosen on.",
+        test="Intersection over union of the best filter with the concept, above the threshold on "
+        "all images and on parts of them that the filter was not chosen on.",
         action="Look at the pictures of the filter, and whether the decision uses it.",
         source=DISSECTION,
     ),

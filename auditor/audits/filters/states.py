@@ -85,7 +85,8 @@ class RegionsState:
         images: int64 [J, C], photos that list the concept.
         num_annotated: int64 [1], images with an annotation.
         grid: int64 [2], rows and columns of the grid.
-        region_features: float32 [M, d], mean over places of masked channels, one row per region.
+        region_features: float32 [M, d], mean over places of masked channels, one row per region of
+            which a place is left; at most `max_regions` / images of each image, chosen by hashes.
         region_concept: int64 [M].
         region_bucket: int64 [M], hash of the id of its image, which says what fold it is in.
         pair_unit: int64 [S], pairs of `SelectedState` whose image was read.
@@ -97,7 +98,8 @@ class RegionsState:
         other_unit: int64 [S1], pairs of evaluated units.
         other_row: int64 [S1].
         other_features: float32 [S1, 4, d], under the first four of `METHODS`.
-        null_unit: int64 [S0], pairs of the null whose image was read.
+        null_unit: int64 [S0], pairs of the null whose image was read, and raises the unit above 0
+            somewhere, as the chosen images do.
         null_features: float32 [S0, d], naming attention with the unit's values shuffled over the
             places of a random image.
     """
@@ -142,12 +144,13 @@ class ExplainedState:
         weights: float32 [F + 1, P], parameters of the explainers (the last one saw everything),
             flat in the order of `measure.explainer`.
         history: float64 [F + 1, epochs, 2], training and held-out loss, -1 after the end.
-        best: int64 [F + 1], epoch whose weights were kept.
-        recall: float64 [4, 2, 3, 3, 3], method × candidates (concepts, vocabulary) × scope (all,
-            seen, held out) × k (5, 10, 20) × (value, low, high); -1 where there is nothing.
-        precision: float64 [4, 2, 3, 3, 3], the same of precision.
-        num_pairs: int64 [4, 3], pairs behind it, by method and scope.
-        num_filters: int64 [4, 3], filters behind it.
+        best: int64 [F + 1], epoch whose weights were kept; -1 where there was nothing to learn
+            from; [0] without words.
+        recall: float64 [E, 4, 2, 3, 3], evaluated unit × method × candidates (concepts, vocabulary)
+            × scope (all, seen, held out) × k (5, 10, 20), mean over the unit's images; -1 where
+            none has a true concept.
+        precision: float64 [E, 4, 2, 3, 3], the same of precision.
+        num_pairs: int64 [E, 3], images with a true concept, by scope.
     """
 
     rows: Concatenated
@@ -165,7 +168,6 @@ class ExplainedState:
     recall: Concatenated
     precision: Concatenated
     num_pairs: Concatenated
-    num_filters: Concatenated
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,132 @@
+"""Whether a filter's votes stand out from those for shuffled activations.
+
+The pool holds votes of null pairs: a random image, seen under a filter's activations shuffled over
+its places. What is common in the images, and what the explainer likes to say, is in the pool too.
+For a filter with p images the statistic is the largest, over words w, of
+
+    (X_w - p q_w) / sqrt(p q_w (1 - q_w) + 1)
+
+with X_w the images that vote for w and q_w the share of the pool that does. The 1 keeps a single
+vote for a word that the pool hardly knows from standing out. Its p-value comes from draws of p
+pairs out of the pool, with the maximum over words taken again (as in Westfall & Young, Resampling-
+based multiple testing, 1993): choosing the best of many words is paid for.
+
+A filter is compared with the null pairs of the *other* filters, so that it is no part of its own
+null. Pairs are drawn with replacement, and several may come from one random image, while a filter's
+own images differ: repeated images make draws a little more extreme, never less, which makes the
+test careful where there are few images.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auditor.measure.threads import spread
+
+Floats = NDArray[np.float64]
+Positions = NDArray[np.int64]
+
+BLOCK = 1 << 21
+"""Votes of draws that are counted at once."""
+
+
+class Distinct(NamedTuple):
+    """How far each filter's votes stand out.
+
+    Attributes:
+        statistic: float64 [U], in standard errors; -1 where nothing could be compared.
+        p_values: float64 [U]; 1 there.
+    """
+
+    statistic: Tensor
+    p_values: Tensor
+
+
+def stand_out(
+    votes: Tensor,
+    units: Tensor,
+    null_votes: Tensor,
+    null_units: Tensor,
+    *,
+    num_units: int,
+    draws: int,
+    seed: int,
+) -> Distinct:
+    """Statistic and p-value, (1 + draws at least as large) / (1 + draws), of every filter.
+
+    Each image counts once, whatever the rule that ranks words.
+
+    Args:
+        votes: Words that each image votes for, int64 [N, s].
+        units: Filter of each pair, int64 [N].
+        null_votes: The same of null pairs, int64 [N0, s].
+        null_units: Filter whose activations were shuffled, int64 [N0].
+        num_units: U.
+        draws: Draws of the null.
+        seed: Seed of the audit.
+    """
+    known, places = np.unique(
+        np.concatenate([votes.numpy().ravel(), null_votes.numpy().ravel()]), return_inverse=True
+    )
+    own, pool = np.split(places.astype(np.int64), [votes.numel()])
+    own, pool = own.reshape(votes.shape), pool.reshape(null_votes.shape)
+    whose, others = units.numpy(), null_units.numpy()
+    totals = np.bincount(pool.ravel(), minlength=len(known))
+
+    def one(unit: int) -> tuple[float, float]:
+        mine, left_out = own[whose == unit], others == unit
+        rest = pool[~left_out]
+        if not len(mine) or not len(rest):
+            return -1.0, 1.0
+        counts = totals - np.bincount(pool[left_out].ravel(), minlength=len(known))
+        shares = counts / len(rest)
+        statistic = float(largest(mine.reshape(1, -1), shares, len(mine))[0])
+        generator = np.random.default_rng([seed & (2**63 - 1), unit])
+        drawn = drawn_statistics(rest, shares, len(mine), draws, generator)
+        return statistic, (1 + int((drawn >= statistic).sum())) / (1 + draws)
+
+    found = spread(one, range(num_units), device=torch.device("cpu"))
+    statistic, p_values = (
+        torch.tensor(column, dtype=torch.float64) for column in zip(*found, strict=True)
+    )
+    return Distinct(statistic, p_values)
+
+
+def drawn_statistics(
+    pool: Positions, shares: Floats, size: int, draws: int, generator: np.random.Generator
+) -> Floats:
+    """The statistic of draws of `size` pairs from a pool [N0, s], float64 [draws]."""
+    at_once = max(1, BLOCK // (size * pool.shape[1]))
+    found = []
+    for start in range(0, draws, at_once):
+        rows = min(at_once, draws - start)
+        chosen = generator.integers(len(pool), size=(rows, size))
+        found.append(largest(pool[chosen].reshape(rows, -1), shares, size))
+    return np.concatenate(found)
+
+
+def largest(votes: Positions, shares: Floats, size: int) -> Floats:
+    """The largest standardised number of votes among all words, one per row, float64 [B].
+
+    Words without a vote never have the largest: votes and expectations have the same sum.
+
+    Args:
+        votes: Words voted for in each row, [B, size · s].
+        shares: q_w, share of the pool that votes for each word.
+        size: Images behind each row.
+    """
+    ordered = np.sort(votes, axis=1)
+    position = np.arange(ordered.shape[1])
+    new = np.ones(ordered.shape, dtype=bool)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    start = np.maximum.accumulate(np.where(new, position, 0), axis=1)
+    # Votes so far: the last place of each word has them all, and the value grows up to there.
+    share = shares[ordered]
+    excess = (position - start + 1) - size * share
+    found: Floats = (excess / np.sqrt(size * share * (1 - share) + 1)).max(axis=1)
+    return found
