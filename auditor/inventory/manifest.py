@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from auditor.errors import InputError
 from auditor.inventory.digest import file_digest, listing_digest
 from auditor.inventory.imagefolder import ONLY_SPLIT
+from auditor.inventory.regions import region_sources
 from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
 from auditor.inventory.table import column_names, embedded_sizes, read_columns
 from auditor.inventory.values import MAX_VALUES, known_values
@@ -45,7 +46,8 @@ def take_manifest(spec: ManifestDataset, look_into: Collection[str]) -> DatasetI
     A split's digest covers the bytes of its table, the name of the split and, where the table
     names image files, their paths and sizes (see `inventory.digest.listing_digest` for what that
     can see). Embedded images are bytes of the table, so every change of them is seen. An image
-    file that is missing is listed as missing; reading it quarantines the row.
+    file that is missing is listed as missing; reading it quarantines the row. Where the spec names
+    regions, the digest also covers the bytes of their tables and the listing of the masks.
 
     Raises:
         InputError: when a table is missing, damaged, has no image column, or has rows without a
@@ -53,8 +55,16 @@ def take_manifest(spec: ManifestDataset, look_into: Collection[str]) -> DatasetI
     """
     parts = _parts(spec, look_into)
     names = dict.fromkeys(name for part in parts.values() for name in part.table.names)
+    common = shared_columns([part.table.names for part in parts.values()])
+    concepts = region_sources(spec, common).concepts
     splits = {name: _take_part(name, part, spec, look_into) for name, part in parts.items()}
-    return DatasetInventory(splits, tuple(names), spec.classes)
+    return DatasetInventory(splits, tuple(names), spec.classes, concepts)
+
+
+def shared_columns(tables: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Columns that every table has, in the order of the first."""
+    first = tables[0] if tables else ()
+    return tuple(name for name in first if all(name in names for names in tables))
 
 
 def _parts(spec: ManifestDataset, look_into: Collection[str]) -> dict[str, Part]:
@@ -104,15 +114,15 @@ def _take_part(
     table = part.table
     columns = table.columns.take(part.rows)
     if table.embedded is None:
-        root = Path(spec.root) if spec.root is not None else table.path.parent
-        entries = _image_sizes(root, _words(columns.column(spec.columns.path)))
+        entries = _image_sizes(_root(table, spec), _words(columns.column(spec.columns.path)))
         listing, num_bytes = listing_digest(entries), sum(size or 0 for _, size in entries)
     else:
         listing, num_bytes = None, int(table.embedded[part.rows].sum())
+    content = {"table": file_digest(table.path), "split": name, "images": listing}
     return SplitInventory(
         num_rows=len(part.rows),
         num_bytes=num_bytes,
-        digest=digest_of({"table": file_digest(table.path), "split": name, "images": listing}),
+        digest=digest_of(content | _region_digests(part, spec)),
         columns={
             column: column_stock(columns.column(column), column)
             for column in look_into
@@ -120,6 +130,23 @@ def _take_part(
         },
         labels=_labels(columns, spec) if spec.columns.label in table.names else None,
     )
+
+
+def _region_digests(part: Part, spec: ManifestDataset) -> dict[str, str]:
+    """What stands for the regions of a split, where the spec names any."""
+    if spec.regions is None:
+        return {}
+    tables = {"labels": spec.regions.labels, "boxes": spec.regions.boxes}
+    found = {name: file_digest(Path(path)) for name, path in tables.items() if path is not None}
+    if spec.regions.labels is not None:
+        column = read_columns(part.table.path, [spec.columns.mask], text=[spec.columns.mask])
+        paths = _words(column.column(spec.columns.mask).take(part.rows))
+        found["masks"] = listing_digest(_image_sizes(_root(part.table, spec), paths))
+    return found
+
+
+def _root(table: Table, spec: ManifestDataset) -> Path:
+    return Path(spec.root) if spec.root is not None else table.path.parent
 
 
 def _image_sizes(root: Path, paths: Sequence[str]) -> list[tuple[str, int | None]]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from auditor.context import Concept
 from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
 from auditor.inventory.values import known_values
 from auditor.results.base import digest_of
 from auditor.spec.dataset import PortraitsDataset, PortraitsSplit
-from auditor.spec.portraits import ATTRIBUTES, GROUPS
+from auditor.spec.portraits import ATTRIBUTES, GROUPS, PARTS
 
 GENERATOR_VERSION = 1
 """Raised when the same seed and index would draw another picture."""
+
+PART_CONCEPTS = tuple(Concept(part) for part in PARTS)
+"""What the masks of portraits show."""
 
 
 def take_portraits(spec: PortraitsDataset, look_into: Collection[str]) -> DatasetInventory:
@@ -25,7 +29,7 @@ def take_portraits(spec: PortraitsDataset, look_into: Collection[str]) -> Datase
         name: SplitInventory(split.count, 0, _digest(spec, split), looked)
         for name, split in spec.splits.items()
     }
-    return DatasetInventory(splits, (*ATTRIBUTES, *GROUPS), spec.classes)
+    return DatasetInventory(splits, (*ATTRIBUTES, *GROUPS), spec.classes, PART_CONCEPTS)
 
 
 def _digest(spec: PortraitsDataset, split: PortraitsSplit) -> str:

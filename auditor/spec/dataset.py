@@ -45,12 +45,19 @@ class RegionTables(SpecModel):
 
     labels: str | None = None
     """CSV table of the values in mask images: `number`, `name` and optionally `category`; a pixel
-    whose value is not listed shows nothing."""
+    whose value is not listed shows nothing. Masks are grey or palette images, or RGB with the value
+    red + 256 · green + 65536 · blue."""
     boxes: str | None = None
     """CSV table of boxes: `id` of the image, `concept`, `x`, `y`, `width`, `height` in pixels and
     optionally `category`."""
     columns: tuple[str, ...] = ()
     """0/1 columns of the manifest that speak of the whole image."""
+
+    @model_validator(mode="after")
+    def something(self) -> Self:
+        if self.labels is None and self.boxes is None and not self.columns:
+            raise ValueError("regions come from `labels`, `boxes` or `columns`")
+        return self
 
 
 class ManifestDataset(DatasetBase):
@@ -135,7 +142,8 @@ class CocoSplit(SpecModel):
     annotations: str
     """JSON file in the layout of COCO: instances or panoptic."""
     panoptic: str | None = None
-    """Folder of the PNG files that a panoptic annotation names."""
+    """Folder of the PNG files that a panoptic annotation names; a pixel's segment is
+    red + 256 · green + 65536 · blue."""
 
 
 class CocoDataset(DatasetBase):
@@ -152,15 +160,17 @@ class CocoDataset(DatasetBase):
     """`masks`: exact outlines; `boxes`: bounding boxes; `image`: the whole image, where only its
     labels count."""
     crowds: Literal["include", "exclude"] = "include"
-    """Whether regions marked as crowds show their category."""
+    """Whether regions marked as crowds show their category; columns count them always."""
 
 
 class IndexMasksDataset(DatasetBase):
     """Index masks with a label table, in the layout of Broden (Bau et al., CVPR 2017).
 
     `root/index.csv` lists `image`, `split` and one column per category with mask files or label
-    numbers, several divided by `;`. `root/label.csv` lists `number` and `name`. Files lie in
-    `root/images`; a mask's value is red + 256 · green.
+    numbers, several divided by `;`. With `ih`, `iw`, `sh`, `sw` it gives the sizes of image and
+    masks, which may be smaller. `root/label.csv` lists `number`, `name` and optionally `category`,
+    the categories that a label occurs in (`material(36);object(3)`); a name that occurs in two is
+    two concepts. Files lie in `root/images`; a mask's value is red + 256 · green.
     """
 
     source: Literal["index_masks"]

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import datasets
 
-from auditor.adapters.datasets.protocol import Unreadable
-from auditor.adapters.datasets.rows import no_column, only_clean, split_of
+from auditor.adapters.datasets.protocol import Regions, Unreadable
+from auditor.adapters.datasets.rows import no_column, no_regions, only_clean, split_of
+from auditor.context import Concept
 from auditor.errors import InputError
 from auditor.inventory.torchvision_files import FIXED
 from auditor.needs import View
@@ -45,6 +46,7 @@ class Archives:
         Raises:
             InputError: None of them is.
         """
+        self.concepts: tuple[Concept, ...] = ()
         self.classes = spec.classes
         self._spec = spec
         self._lock = threading.Lock()
@@ -79,6 +81,11 @@ class Archives:
         only_clean(view, self._spec.name)
         pixels = self._images(split).pixels
         return [torch.from_numpy(pixels[row].copy()).expand(3, -1, -1).contiguous() for row in rows]
+
+    def regions(
+        self, split: str, rows: Sequence[int], view: View
+    ) -> list[Regions | Unreadable | None]:
+        raise no_regions(self._spec.name)
 
     def _images(self, split: str) -> Images:
         with self._lock:

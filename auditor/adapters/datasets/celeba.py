@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.adapters.datasets.folder import read_image
-from auditor.adapters.datasets.protocol import Unreadable
-from auditor.adapters.datasets.rows import no_column, only_clean, split_of
+from auditor.adapters.datasets.protocol import Regions, Unreadable
+from auditor.adapters.datasets.rows import no_column, no_regions, only_clean, split_of
+from auditor.context import Concept
 from auditor.errors import InputError
 from auditor.inventory.torchvision_files import CELEBA_SPLITS
 from auditor.needs import View
@@ -41,6 +42,7 @@ class CelebA:
         folder = Path(spec.root) / "celeba"
         partition = table_lines(folder / "list_eval_partition.txt")
         header, *table = table_lines(folder / "list_attr_celeba.txt")[1:]
+        self.concepts: tuple[Concept, ...] = ()
         self.classes = spec.classes
         self._images = folder / "img_align_celeba"
         self._names = tuple(header)
@@ -86,6 +88,11 @@ class CelebA:
         only_clean(view, "CelebA")
         ids = split_of(self._ids, split)
         return [read_image(self._images, ids[row], f"image {ids[row]!r}") for row in rows]
+
+    def regions(
+        self, split: str, rows: Sequence[int], view: View
+    ) -> list[Regions | Unreadable | None]:
+        raise no_regions("CelebA")
 
 
 def table_lines(path: Path) -> list[list[str]]:

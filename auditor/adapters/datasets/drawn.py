@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.adapters.datasets.portraits.batch import portraits
+from auditor.adapters.datasets.portraits.batch import Portraits, portraits
 from auditor.adapters.datasets.portraits.causal import sample_people
-from auditor.adapters.datasets.protocol import Unreadable
+from auditor.adapters.datasets.protocol import Regions, Unreadable
 from auditor.adapters.datasets.rows import no_column, split_of
 from auditor.errors import PlanError
+from auditor.inventory.portraits import PART_CONCEPTS
 from auditor.needs import View
 from auditor.spec.dataset import PortraitsDataset
 from auditor.spec.portraits import ATTRIBUTES, GROUPS
@@ -37,6 +38,7 @@ class DrawnPortraits:
         Raises:
             PlanError: Two splits overlap: the same portrait would be in both.
         """
+        self.concepts = PART_CONCEPTS
         self.classes = spec.classes
         self._spec = spec
         self._tables: dict[str, dict[str, NDArray[Any]]] = {}
@@ -69,17 +71,34 @@ class DrawnPortraits:
         return None
 
     def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
-        indices = split_of(self._indices, split)
+        return list(self._drawn(split, rows, view).images) if rows else []
+
+    def regions(
+        self, split: str, rows: Sequence[int], view: View
+    ) -> list[Regions | Unreadable | None]:
+        """The visible pixels of each part; a part without any is not there at all."""
         if not rows:
             return []
-        drawn = portraits(
+        masks = self._drawn(split, rows, view, with_masks=True).masks
+        assert masks is not None
+        found: list[Regions | Unreadable | None] = []
+        for each in masks:
+            present = each.flatten(1).any(dim=1).nonzero().flatten()
+            found.append(Regions(tuple(present.tolist()), each[present]))
+        return found
+
+    def _drawn(
+        self, split: str, rows: Sequence[int], view: View, *, with_masks: bool = False
+    ) -> Portraits:
+        indices = split_of(self._indices, split)
+        return portraits(
             self._spec.seed,
             torch.tensor([indices[row] for row in rows]),
             size=self._spec.size,
             planted=self._spec.splits[split].planted,
             do=self._spec.interventions | dict(view.interventions),
+            with_masks=with_masks,
         )
-        return list(drawn.images)
 
     def _table(self, split: str) -> dict[str, NDArray[Any]]:
         """Attributes and groups of everybody in a split, without drawing anybody."""

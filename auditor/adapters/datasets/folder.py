@@ -6,9 +6,11 @@ import os
 import stat
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.adapters.datasets.image import decode
+from auditor.adapters.datasets.image import decode, decode_index, upright_size
 from auditor.adapters.datasets.protocol import Unreadable
 from auditor.errors import InputError
 from auditor.inventory.manifest import stays_inside
@@ -42,6 +44,37 @@ def read_image(root: Path, path: str, row: str) -> Tensor | Unreadable:
     Raises:
         InputError: The path leads outside the root, symbolic links included. Nothing is read then.
     """
+    data = read_inside(root, path, row)
+    return data if isinstance(data, Unreadable) else decode(data)
+
+
+def read_index(root: Path, path: str, row: str) -> NDArray[np.int32] | Unreadable:
+    """Read and decode the index mask `root/path`: int32 [H, W], or why not; see `read_image`.
+
+    Raises:
+        InputError: The path leads outside the root, symbolic links included. Nothing is read then.
+    """
+    data = read_inside(root, path, row)
+    found = data if isinstance(data, Unreadable) else decode_index(data)
+    return Unreadable(f"mask {path}: {found.reason}") if isinstance(found, Unreadable) else found
+
+
+def read_size(root: Path, path: str, row: str) -> tuple[int, int] | Unreadable:
+    """Rows and columns of the upright image `root/path`, or why not; see `read_image`.
+
+    Raises:
+        InputError: The path leads outside the root, symbolic links included. Nothing is read then.
+    """
+    data = read_inside(root, path, row)
+    return data if isinstance(data, Unreadable) else upright_size(data)
+
+
+def read_inside(root: Path, path: str, row: str) -> bytes | Unreadable:
+    """The bytes of `root/path`, or why not.
+
+    Raises:
+        InputError: The path leads outside the root, symbolic links included. Nothing is read then.
+    """
     check_inside(path, row)
     if not path:
         return Unreadable("the row names no image file")
@@ -50,10 +83,9 @@ def read_image(root: Path, path: str, row: str) -> Tensor | Unreadable:
     if not real.is_relative_to(real_root):
         raise outside(path, row)
     try:
-        data = read_file(real)
+        return read_file(real)
     except OSError as error:
         return Unreadable(f"the file cannot be read: {error.strerror}")
-    return data if isinstance(data, Unreadable) else decode(data)
 
 
 def read_file(path: Path) -> bytes | Unreadable:

@@ -15,10 +15,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from auditor.adapters.datasets.protocol import Unreadable
@@ -48,8 +51,33 @@ DAMAGE = (
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
+Found = TypeVar("Found")
+
+
 def decode(data: bytes) -> Tensor | Unreadable:
     """The image as uint8 [3, H, W] RGB. Never raises on account of what the bytes contain."""
+    rgb = opened(data, to_rgb)
+    if isinstance(rgb, Unreadable):
+        return rgb
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
+
+
+def decode_index(data: bytes) -> NDArray[np.int32] | Unreadable:
+    """The values of an index mask, int32 [H, W]: a number that stands for what a pixel shows.
+
+    Grey of 1, 8 or 16 bits counts as such, a palette image by its indices, and RGB as
+    red + 256 · green + 65536 · blue. Never raises on account of what the bytes contain.
+    """
+    return opened(data, to_index)
+
+
+def upright_size(data: bytes) -> tuple[int, int] | Unreadable:
+    """Rows and columns of the image that `decode` would give, without decoding its pixels."""
+    return opened(data, size_upright)
+
+
+def opened(data: bytes, use: Callable[[Image.Image], Found | Unreadable]) -> Found | Unreadable:
+    """What becomes of an image, or why it cannot be opened."""
     if not data:
         return Unreadable("the file is empty (0 bytes)")
     # WeasyPrint, once imported, has Pillow fill up cut-off images in the whole process.
@@ -58,17 +86,13 @@ def decode(data: bytes) -> Tensor | Unreadable:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return Unreadable(TOO_LARGE)
-            ImageOps.exif_transpose(image, in_place=True)
-            rgb = to_rgb(image)
+            return use(image)
     except BOMB:
         return Unreadable(TOO_LARGE)
     except UnidentifiedImageError:
         return Unreadable(NOT_AN_IMAGE)
     except DAMAGE as error:
         return Unreadable(damage(error))
-    if isinstance(rgb, Unreadable):
-        return rgb
-    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
 
 
 def damage(error: Exception) -> str:
@@ -80,7 +104,8 @@ def damage(error: Exception) -> str:
 
 
 def to_rgb(image: Image.Image) -> Image.Image | Unreadable:
-    """Convert any mode that has a defined white to RGB."""
+    """Upright, with any mode that has a defined white converted to RGB."""
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
         return grey_from_16_bit(image)
     if image.mode in ("I", "F"):
@@ -97,3 +122,23 @@ def to_rgb(image: Image.Image) -> Image.Image | Unreadable:
 def grey_from_16_bit(image: Image.Image) -> Image.Image:
     grey = np.asarray(image).astype(np.uint32)
     return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+
+
+def to_index(image: Image.Image) -> NDArray[np.int32] | Unreadable:
+    """The value of each pixel of an upright index mask."""
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode in ("1", "L", "P") or image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.int32)
+    if image.mode == "RGB":
+        bands = np.asarray(image).astype(np.int32)
+        values: NDArray[np.int32] = bands @ np.array([1, 256, 65536], dtype=np.int32)
+        return values
+    return Unreadable(
+        f"the mask has pixels of the kind {image.mode}; grey, palette or RGB is needed"
+    )
+
+
+def size_upright(image: Image.Image) -> tuple[int, int]:
+    """Rows and columns after the turn that EXIF asks for: orientations 5 to 8 swap the sides."""
+    turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    return (image.width, image.height) if turned else (image.height, image.width)

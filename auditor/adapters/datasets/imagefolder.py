@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.adapters.datasets.folder import read_image
-from auditor.adapters.datasets.protocol import Unreadable
-from auditor.adapters.datasets.rows import no_column, only_clean, split_of
+from auditor.adapters.datasets.protocol import Regions, Unreadable
+from auditor.adapters.datasets.rows import no_column, no_regions, only_clean, split_of
+from auditor.context import Concept
 from auditor.errors import InputError
 from auditor.inventory.digest import existing_folder
 from auditor.inventory.imagefolder import ONLY_SPLIT, class_folders, image_files
@@ -77,6 +78,7 @@ class ImageFolder:
             class_names: Names of the class folders, in output order.
             classes: How the classes are called.
         """
+        self.concepts: tuple[Concept, ...] = ()
         self.classes = classes
         self._root = root
         self._paths: dict[str, tuple[str, ...]] = {}
@@ -112,3 +114,8 @@ class ImageFolder:
         only_clean(view, "an image folder")
         paths = split_of(self._paths, split)
         return [read_image(self._root, paths[row], f"image {paths[row]!r}") for row in rows]
+
+    def regions(
+        self, split: str, rows: Sequence[int], view: View
+    ) -> list[Regions | Unreadable | None]:
+        raise no_regions("an image folder")

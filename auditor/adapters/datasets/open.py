@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import assert_never
 
 from auditor.adapters.datasets.celeba import CelebA
+from auditor.adapters.datasets.coco import CocoImages
 from auditor.adapters.datasets.drawn import DrawnPortraits
 from auditor.adapters.datasets.imagefolder import open_imagefolder, open_imagenet
+from auditor.adapters.datasets.index_masks import IndexMasks
 from auditor.adapters.datasets.manifest import Manifest
 from auditor.adapters.datasets.protocol import Dataset
 from auditor.spec.dataset import (
+    CocoDataset,
     DatasetSpec,
     ImageFolderDataset,
+    IndexMasksDataset,
     ManifestDataset,
     PortraitsDataset,
     TorchvisionDataset,
@@ -32,6 +36,10 @@ def open_dataset(spec: DatasetSpec) -> Dataset:
             return open_imagefolder(spec)
         case PortraitsDataset():
             return DrawnPortraits(spec)
+        case CocoDataset():
+            return CocoImages(spec)
+        case IndexMasksDataset():
+            return IndexMasks(spec)
         case TorchvisionDataset(name="celeba"):
             return CelebA(spec)
         case TorchvisionDataset(name="imagenet"):

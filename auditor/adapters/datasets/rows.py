@@ -64,3 +64,12 @@ def only_clean(view: View, what: str) -> None:
             f"{what} holds finished images; nobody can redraw them under an intervention",
             hint="Only `source: portraits` draws its images.",
         )
+
+
+def no_regions(what: str) -> PlanError:
+    """The error for a dataset whose images have no annotated regions."""
+    return PlanError(
+        f"{what} says nothing of regions of its images",
+        hint="Concepts come from `coco`, `index_masks` or `portraits`, or from `dataset.regions` "
+        "of a manifest.",
+    )
