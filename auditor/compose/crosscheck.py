@@ -20,7 +20,9 @@ from auditor.compose.place import Path, Places
 from auditor.errors import Problem
 from auditor.needs import NetworkRole
 from auditor.spec.dataset import (
+    CocoDataset,
     ImageFolderDataset,
+    IndexMasksDataset,
     ManifestDataset,
     PortraitsDataset,
     TorchvisionDataset,
@@ -222,13 +224,13 @@ def read_splits(audit: AnyAudit) -> dict[str, str | None]:
 def known_splits(spec: AuditSpec) -> Sequence[str] | None:
     """The dataset's splits; None where only its files can tell."""
     match spec.dataset:
-        case PortraitsDataset():
+        case PortraitsDataset() | CocoDataset():
             return tuple(spec.dataset.splits)
         case ManifestDataset():
             return tuple(spec.dataset.files) if spec.dataset.files else None
         case ImageFolderDataset():
             return spec.dataset.splits or None
-        case TorchvisionDataset():
+        case TorchvisionDataset() | IndexMasksDataset():
             return None
         case _:
             assert_never(spec.dataset)

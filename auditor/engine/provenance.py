@@ -23,8 +23,10 @@ from auditor.plan.steps import Plan
 from auditor.results.base import digest_of
 from auditor.results.run_record import Host, InputRecord, Provenance
 from auditor.spec.dataset import (
+    CocoDataset,
     DatasetSpec,
     ImageFolderDataset,
+    IndexMasksDataset,
     ManifestDataset,
     PortraitsDataset,
     TorchvisionDataset,
@@ -170,8 +172,10 @@ def dataset_name(spec: DatasetSpec, split: str) -> str:
     match spec:
         case ManifestDataset():
             return spec.files[split] if spec.files is not None else str(spec.path)
-        case ImageFolderDataset() | TorchvisionDataset():
+        case ImageFolderDataset() | TorchvisionDataset() | IndexMasksDataset():
             return spec.root
+        case CocoDataset():
+            return spec.splits[split].annotations
         case PortraitsDataset():
             return f"portraits, seed {spec.seed}"
         case _:
