@@ -42,11 +42,15 @@ def sample_keys(ids: Sequence[str], *, seed: int) -> Tensor:
     return torch.tensor([int.from_bytes(d, "big", signed=True) for d in digests]).long()
 
 
+def uniforms(keys: Tensor, count: int) -> Tensor:
+    """Numbers in [0, 1) [B, count], float64, from SplitMix64 of each key's counter stream."""
+    counters = torch.arange(1, count + 1, device=keys.device) * _GOLDEN
+    return _shifted(_finish(keys.unsqueeze(1) + counters), 11).double() * 2.0**-53
+
+
 def poisson_weights(keys: Tensor, num_replicates: int) -> Tensor:
     """Poisson(1) counts [B, R], float64, from SplitMix64 of each key's counter stream."""
-    counters = torch.arange(1, num_replicates + 1, device=keys.device) * _GOLDEN
-    mixed = _finish(keys.unsqueeze(1) + counters)
-    uniform = _shifted(mixed, 11).double() * 2.0**-53
+    uniform = uniforms(keys, num_replicates)
     terms = [math.exp(-1.0) / math.factorial(k) for k in range(_MAX_COUNT)]
     table = torch.tensor(terms, dtype=torch.float64, device=keys.device).cumsum(0)
     return torch.searchsorted(table, uniform, right=True).double()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from dataclasses import dataclass
 from functools import reduce
@@ -20,7 +21,9 @@ from auditor.measure.state import (
     Largest,
     Smallest,
     Summed,
+    Top,
     from_tensors,
+    largest,
     merge,
     merge_all,
     to_tensors,
@@ -34,6 +37,12 @@ class Moments:
     low: Smallest
     high: Largest
     rows: Concatenated
+
+
+@dataclass(frozen=True)
+class Highest:
+    values: Top
+    images: Top
 
 
 @dataclass(frozen=True)
@@ -137,3 +146,56 @@ def test_missing_and_unknown_fields_are_named() -> None:
     tensors["extra"] = tensors.pop("low")
     with pytest.raises(ValueError, match="missing low; unknown extra"):
         from_tensors(Moments, tensors)
+
+
+def highest(rows: Tensor, count: int) -> Highest:
+    """The `count` largest of the columns of some rows [N, U], as floats and as whole numbers."""
+    return Highest(largest(rows.T.float(), count), largest(rows.T.long(), count))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, 40), max_size=12),
+    count=st.integers(0, 50),
+    spread=st.sampled_from([3, 1000]),
+    order=st.sampled_from(["random", "rising", "falling"]),
+    seed=st.integers(0, 99),
+)
+def test_the_largest_values_are_those_of_all_rows_sorted(
+    cuts: list[int], count: int, spread: int, order: str, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randint(-spread, spread, (40, 3), generator=generator)
+    if order != "random":
+        rows = rows.sort(0, descending=order == "falling").values
+    parts = [highest(part, count) for part in rows.tensor_split(sorted(cuts))]
+    columns = [sorted(column, reverse=True) for column in rows.T.tolist()]
+    for merged in (merge_all(parts), reduce(merge, parts), merge_all(parts[::-1])):
+        for field, least in ((merged.values, -torch.inf), (merged.images, -(2**63))):
+            expected = [(column + [least] * count)[:count] for column in columns]
+            assert field.tolist() == expected
+        assert (merged.values.dtype, merged.images.dtype) == (torch.float32, torch.int64)
+
+
+def test_gathering_the_largest_values_holds_a_few_times_what_it_gives() -> None:
+    def held() -> int:
+        # By type: asking some lazy objects for their class has side effects.
+        found = [value for value in gc.get_objects() if issubclass(type(value), Tensor)]
+        return sum(value.numel() for value in found)
+
+    count, gathered, before = 100, Accumulator[Highest](), held()
+    for start in range(0, 5000, 10):  # rising: every value enters, none may be left out
+        gathered.add(highest(torch.arange(start, start + 10).unsqueeze(1), count))
+        if start % 470 == 0:
+            assert held() - before <= 2 * (2 * count)
+    assert gathered.merged().images.tolist() == [list(range(4999, 4899, -1))]
+
+
+def test_largest_values_of_other_numbers_do_not_merge() -> None:
+    rows = torch.zeros(4, 3)
+    gathered: Accumulator[Highest] = Accumulator()
+    gathered.add(highest(rows, 5))
+    with pytest.raises(ValueError, match=r"Highest\.values: \(3, 5\) and \(3, 6\) do not merge"):
+        gathered.add(highest(rows, 6))
+    with pytest.raises(ValueError, match=r"Highest\.values: \(3, 5\) and \(3, 6\) do not merge"):
+        merge(highest(rows, 5), highest(rows, 6))
