@@ -28,5 +28,5 @@ def count_of(result: AnyResult) -> RuleCount:
     match result.kind:
         case "relationships":
             return RuleCount(result.num_rules, result.num_decided)
-        case "failures":
+        case "failures" | "filters" | "groups":
             return RuleCount(0, 0)

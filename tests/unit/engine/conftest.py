@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from auditor.adapters.datasets.protocol import Unreadable
+from auditor.adapters.datasets.protocol import Regions, Unreadable
 from auditor.adapters.features import Features
+from auditor.context import Concept
 from auditor.engine.backends.local import LocalBackend
 from auditor.engine.lane import Lane
 from auditor.engine.network import PlacedNetwork, roles_of
 from auditor.engine.progress import Silent
+from auditor.engine.regions import mask_roles
 from auditor.engine.rows import Labels, open_rows
 from auditor.engine.scan import Scanned, ScanSettings, run_scan
 from auditor.measure.fold import Batch
@@ -41,6 +43,8 @@ class Memory:
     broken: frozenset[int] = frozenset()
     decoded: Counter[int] = field(default_factory=Counter)
     classes: tuple[str, ...] | None = ("even", "odd")
+    concepts: tuple[Concept, ...] = ()
+    annotations: Mapping[int, Regions | Unreadable] = field(default_factory=dict)
 
     def splits(self) -> tuple[str, ...]:
         return ("train",)
@@ -64,6 +68,11 @@ class Memory:
         self.decoded.update(rows)
         return [Unreadable("truncated") if row in self.broken else self.images[row] for row in rows]
 
+    def regions(
+        self, split: str, rows: Sequence[int], view: View
+    ) -> list[Regions | Unreadable | None]:
+        return [self.annotations.get(row) for row in rows]
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -84,7 +93,8 @@ class Look:
     def measure(self, batch: Batch) -> Seen:
         if self.breaks:
             raise ZeroDivisionError("no variance")
-        sums = [batch.outputs[output].flatten(1).double().sum(1).cpu() for output in self.outputs]
+        computed = [output for output in self.outputs if output.kind != "masks"]
+        sums = [batch.outputs[output].flatten(1).double().sum(1).cpu() for output in computed]
         total = torch.stack([sum_.sum() for sum_ in sums]) if sums else torch.zeros(1).double()
         return Seen(torch.tensor([int(name) for name in batch.ids]), total)
 
@@ -129,6 +139,8 @@ class Bench:
         networks = self.networks if network is None else {**self.networks, "model": network}
         scan = self.scan(*(fold for fold, _ in looks))
         used = {role: networks[role] for role in roles_of(scan.outputs)}
+        regions = tuple(output for output in scan.outputs if output.kind == "masks")
+        seeing = (*used, *mask_roles(regions))
         count = len(self.dataset.images)
         labels = Labels(
             ids=self.dataset.ids("train"),
@@ -139,10 +151,11 @@ class Bench:
             self.dataset,
             Source(split="train"),
             labels,
-            {role: self.preprocess.get(role, Preprocess()) for role in used},
+            {role: self.preprocess.get(role, Preprocess()) for role in seeing},
             seed=0,
             num_workers=self.num_workers,
             features=self.features,
+            regions=regions,
         ) as rows:
             return run_scan(
                 scan,
