@@ -1,7 +1,7 @@
 """What an audit wants to be seen, described and not yet drawn.
 
     Drawing   a vector figure: a function that paints on an empty matplotlib figure
-    Tile      a small raster: an example image, or a heat map laid over it
+    Tile      a small raster: an example image, a heat map laid over it, or a region outlined in it
 
 Audits describe; the report draws, chooses fonts and colours, and decides what may be shown.
 """
@@ -47,16 +47,18 @@ class Drawing:
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """An example image, or a heat map over it.
+    """An example image, a heat map over it, or a region outlined in it.
 
     Attributes:
         image: File name in the audit's `images/`.
         alt: What the tile shows.
         caption: A few words below it.
         heat: Heat map [h, w], finite, any scale and sign; None shows the image itself.
+        outline: Region [h, w] of the image, drawn as a line around it; a heat map goes before it.
     """
 
     image: str
     alt: str
     caption: str
     heat: NDArray[np.float32] | None = None
+    outline: NDArray[np.bool_] | None = None

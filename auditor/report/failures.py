@@ -19,6 +19,7 @@ from auditor.catalog import network_of
 from auditor.errors import ArtifactError
 from auditor.judge.review import Decision, FeatureName, Reviews, extractor_keys
 from auditor.needs import NetworkRole
+from auditor.report.filters import unit_names
 from auditor.report.reviewing import reviews_of
 from auditor.results.finding import Finding
 from auditor.results.run_record import TrainingRecord
@@ -90,7 +91,17 @@ def naming_of(run: Run, spec: FailuresSpec, result: FailuresResult) -> Naming:
         people={n: human(said) for n, said in reviews.names(digest, result.layer).items()},
         findings=decided(run, reviews),
         elsewhere=elsewhere,
+        words=suggested_words(run, result),
     )
+
+
+def suggested_words(run: Run, result: FailuresResult) -> dict[int, str]:
+    """Feature -> `handle, cup (0.61)`, where a filter audit of this run named its unit."""
+    role = feature_network(run)
+    if role is None or result.layer is None:
+        return {}
+    names = unit_names(run, role, result.layer)
+    return {unit: said.text() for unit, said in names.items() if said.words}
 
 
 def decided(run: Run, reviews: Reviews) -> dict[str, Human]:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 ImageMode = Literal["full", "blurred", "heatmap_only", "withheld"]
 
@@ -29,6 +29,9 @@ HEAT = np.array([[252, 240, 224], [243, 190, 122], [214, 96, 40], [122, 28, 30]]
 
 
 HEAT_LEVELS, GREY_LEVELS = 16, 8
+
+LIGHT, DARK = (255, 255, 255), (20, 24, 29)
+"""An outline is light on dark, so that it stands out from any picture."""
 
 
 def palette() -> bytes:
@@ -93,6 +96,50 @@ def heat_uri(heat: NDArray[np.float32], backdrop: Image.Image | None) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return data_uri("image/png", buffer.getvalue())
+
+
+def outline_uri(region: NDArray[np.bool_], photo: Image.Image | None) -> str:
+    """A line around a region as a data URI: JPEG over its picture, PNG where that may not show.
+
+    Args:
+        region: [h, w], on any grid over the whole picture.
+        photo: The picture it belongs to; small ones are enlarged, so that the line stays thin.
+    """
+    if photo is None:
+        rows, columns = region.shape
+        ground = Image.new("RGB", (columns, rows), tuple(PAPER.astype(int)))
+    else:
+        ground = photo.copy()
+    scale = PHOTO_SIDE / max(ground.size)
+    size = (max(1, round(ground.width * scale)), max(1, round(ground.height * scale)))
+    drawn = outlined(ground.resize(size, Image.Resampling.BICUBIC), region)
+    if photo is not None:
+        return jpeg_uri(drawn)
+    buffer = io.BytesIO()
+    drawn.quantize(16).save(buffer, "PNG", optimize=True)
+    return data_uri("image/png", buffer.getvalue())
+
+
+def outlined(image: Image.Image, region: NDArray[np.bool_]) -> Image.Image:
+    """The image with a line of 2 px around a region [h, w], and a dark pixel at either side.
+
+    The region is enlarged smoothly and cut at one half; where it reaches the edge of the image,
+    the line runs along that edge.
+    """
+    margin = 4
+    mask = Image.fromarray(np.where(region, 255, 0).astype(np.uint8))
+    mask = mask.resize(image.size, Image.Resampling.BILINEAR).point(lambda v: 255 * (v > 127))
+    padded = Image.new("L", (image.width + 2 * margin, image.height + 2 * margin))
+    padded.paste(mask, (margin, margin))
+    inner = (margin, margin, margin + image.width, margin + image.height)
+    result = image.copy()
+    for width, color in ((5, DARK), (3, LIGHT)):
+        grown, shrunk = (
+            padded.filter(ImageFilter.MaxFilter(width)),
+            padded.filter(ImageFilter.MinFilter(width)),
+        )
+        result.paste(color, (0, 0), ImageChops.subtract(grown, shrunk).crop(inner))
+    return result
 
 
 def data_uri(kind: str, content: bytes) -> str:

