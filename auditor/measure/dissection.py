@@ -16,6 +16,7 @@ concepts, Q annotated categories; maps have h × w places, the grid g × g' pixe
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import NamedTuple, final
 
 import torch
@@ -201,9 +202,10 @@ def best_concepts(
 
     Intervals come from the delete-one-fold jackknife of a ratio of sums (Shao & Tu, The Jackknife
     and Bootstrap, 1995), with Student's t and one degree of freedom less than there are folds with
-    a union; with fewer than two such folds they are [0, 1]. Those of the held-out value take the
-    choices as given; no unbiased estimate of the variance of a cross-validated value exists
-    (Bengio & Grandvalet, JMLR 2004).
+    a union; with fewer than two such folds they are [0, 1]. Those of `iou` take the concept as
+    given. For those of the held-out value all choices are made anew without the fold that is left
+    out: where many concepts are equally good, choices change with every fold, folds depend on each
+    other through them, and intervals that took them as given would be half as wide as they must be.
 
     Args:
         intersections: [J, U, C].
@@ -212,19 +214,33 @@ def best_concepts(
         categories: int64 [C].
         audited: Concepts to choose from, bool [C].
     """
+    folds = list(zip(intersections, active, areas, strict=True))
     whole = (intersections.sum(0), active.sum(0), areas.sum(0))
-    concept = _chosen(_ratios(*whole, categories), audited)
-    folds = [
-        _counts(part, concept, categories)
-        for part in zip(intersections, active, areas, strict=True)
-    ]
-    held_out = []
-    for part in zip(intersections, active, areas, strict=True):
-        # Whole numbers in float64: leaving a fold out by subtraction is exact.
-        rest = [all_folds - fold for all_folds, fold in zip(whole, part, strict=True)]
-        choice = _chosen(_ratios(rest[0], rest[1], rest[2], categories), audited)
-        held_out.append(_counts(part, choice, categories))
-    return Best(concept, *_jackknife(folds), *_jackknife(held_out))
+
+    def chosen_without(*left_out: int) -> Tensor:
+        # Whole numbers in float64: leaving folds out by subtraction is exact.
+        rest = [sums - sum(folds[f][part] for f in left_out) for part, sums in enumerate(whole)]
+        return _chosen(_ratios(rest[0], rest[1], rest[2], categories), audited)
+
+    def counted(choices: list[Tensor]) -> tuple[Tensor, Tensor]:
+        counts = [_counts(*each, categories) for each in zip(folds, choices, strict=True)]
+        both, union = (torch.stack(parts) for parts in zip(*counts, strict=True))
+        return both, union
+
+    numbers = range(len(folds))
+    concept, none = chosen_without(), torch.full((intersections.shape[1],), -1)
+    both, union = counted([concept for _ in numbers])
+    without = _shares(both.sum(0) - both, union.sum(0) - union)
+    in_sample = _jackknife(both, union, without)
+    # A fold and the fold that is left out play the same part in a choice: each pair is made once.
+    pairs = {frozenset(pair): chosen_without(*pair) for pair in combinations(numbers, 2)}
+    again = []
+    for left_out in numbers:
+        choices = [pairs.get(frozenset((fold, left_out)), none) for fold in numbers]
+        both, union = counted(choices)
+        again.append(_shares(both.sum(0), union.sum(0)))
+    held_out = counted([chosen_without(fold) for fold in numbers])
+    return Best(concept, *in_sample, *_jackknife(*held_out, torch.stack(again)))
 
 
 def pair_truth(
@@ -285,9 +301,7 @@ def _bilinear(side: int, to: int, device: torch.device) -> Tensor:
 
 def _ratios(intersections: Tensor, active: Tensor, areas: Tensor, categories: Tensor) -> Tensor:
     """Sums [U, C], [U, K], [C] to intersections over unions [U, C]."""
-    union = active[:, categories] + areas - intersections
-    # Counts are whole: a union below 1 is empty, and so is the intersection.
-    return intersections / union.clamp_min(1.0)
+    return _shares(intersections, active[:, categories] + areas - intersections)
 
 
 def _chosen(ratios: Tensor, audited: Tensor) -> Tensor:
@@ -315,19 +329,27 @@ def _counts(
     return both, union
 
 
-def _jackknife(folds: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ratio of sums over folds [U], and its 95 % interval; -1 where the union is empty."""
-    both, union = (torch.stack(parts) for parts in zip(*folds, strict=True))
-    value = both.sum(0) / union.sum(0).clamp_min(1.0)
-    without = (both.sum(0) - both) / (union.sum(0) - union).clamp_min(1.0)
+def _shares(both: Tensor, union: Tensor) -> Tensor:
+    # Counts are whole: a union below 1 is empty, and so is the intersection.
+    return both / union.clamp_min(1.0)
+
+
+def _jackknife(both: Tensor, union: Tensor, without: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Ratio of sums over folds and its 95 % interval, each [U]; -1 where the union is empty.
+
+    Args:
+        both: Intersections [J, U].
+        union: Unions [J, U].
+        without: The ratio without each fold [J, U].
+    """
+    value = _shares(both.sum(0), union.sum(0))
     counts = union > 0
     size = counts.sum(0).double()
     mean = (without * counts).sum(0) / size.clamp_min(1.0)
     spread = ((without - mean).square() * counts).sum(0)
-    error = ((size - 1) / size.clamp_min(1.0) * spread).clamp_min(0).sqrt()
+    error = ((size - 1).clamp_min(0) / size.clamp_min(1.0) * spread).sqrt()
     quantile = torch.from_numpy(stdtrit((size - 1).clamp_min(1.0).numpy(), 0.975))
     half = torch.where(size >= 2, quantile * error, 1.0)
     ends = (value, (value - half).clamp_min(0), (value + half).clamp_max(1))
-    empty = size == 0
-    value, low, high = (end.masked_fill(empty, -1.0) for end in ends)
+    value, low, high = (end.masked_fill(size == 0, -1.0) for end in ends)
     return value, low, high
