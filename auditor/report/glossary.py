@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.catalog import CODES, AnyAudit
 from auditor.store.reader import Run
@@ -115,6 +117,91 @@ FAILURES = (
     ),
 )
 
+FILTERS = (
+    (
+        "Concept",
+        "Something that people marked in pictures, region by region, such as a dog or the sky.",
+    ),
+    (
+        "Detector",
+        "A filter that is active where one concept is, well enough on all pictures and on pictures "
+        "that the concept was not chosen on.",
+    ),
+    (
+        "Explainer",
+        "A second network, fitted to put parts of pictures into words. It reads what the audited "
+        "network computes, and changes nothing in it.",
+    ),
+    (
+        "Filter",
+        "One of many parts of a layer. It goes over the picture and responds where it finds what "
+        "it is tuned to.",
+    ),
+    (
+        "Filter attention",
+        "What the explainer is shown of a picture: the other filters of the layer, each counted by "
+        "how far it responds in the same places as the filter that is to be named.",
+    ),
+    (
+        "Intersection over union",
+        "The area that two regions share, divided by the area that either covers: 1 where they are "
+        "the same, 0 where they never meet.",
+    ),
+    ("Layer", "One stage of a network. Each works on what the one before it found."),
+    (
+        "Novel word",
+        "A word of a filter that stands for none of the annotated concepts, so that the "
+        "annotations can neither confirm nor refute it.",
+    ),
+    (
+        "Precision",
+        "The share of right answers among the first few that were given.",
+    ),
+    (
+        "Recall",
+        "The share of what was to be found that is among the first few answers.",
+    ),
+    (
+        "Vocabulary",
+        "The list of words that filters can be named with. Each word has a place in a space where "
+        "words of like meaning lie close together.",
+    ),
+)
+
+GROUPS = (
+    (
+        "Active in a picture",
+        "A filter is active in a picture if somewhere in it the filter's value is above its "
+        "threshold, which a small share of all its values over all pictures passes.",
+    ),
+    (
+        "Ceiling",
+        "The largest share of pictures in which a filter can be active. Each such picture needs a "
+        "place of its own above the threshold, and only so many places are.",
+    ),
+    (
+        "Cohen's h",
+        "The size of a difference of two shares on a scale on which 1 % against 6 % counts more "
+        "than 51 % against 56 %. About 0.2 is small, 0.5 medium, 0.8 large.",
+    ),
+    (
+        "Filter",
+        "One of many parts of a layer. It goes over the picture and responds where it finds what "
+        "it is tuned to.",
+    ),
+    (
+        "Fisher's exact test",
+        "Says how often chance alone would deal out the pictures at least this unevenly. It holds "
+        "for groups of any size.",
+    ),
+    (
+        "Intersection over union",
+        "The area that two regions share, divided by the area that either covers: 1 where they are "
+        "the same, 0 where they never meet.",
+    ),
+    ("Layer", "One stage of a network. Each works on what the one before it found."),
+)
+
 
 @dataclass(frozen=True)
 class Term:
@@ -149,6 +236,10 @@ def own(audit: AnyAudit) -> tuple[tuple[str, str], ...]:
             return RELATIONSHIPS
         case FailuresSpec():
             return FAILURES
+        case FiltersSpec():
+            return FILTERS
+        case GroupsSpec():
+            return GROUPS
         case _:
             assert_never(audit)
 

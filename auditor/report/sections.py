@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import numpy as np
+
 from auditor.audits.failures.result import FailuresResult
 from auditor.audits.failures.section import FailuresSection
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.filters.result import FiltersResult
+from auditor.audits.filters.section import FiltersSection
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups.result import GroupsResult
+from auditor.audits.groups.section import GroupsSection
+from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.relationships.cases import Examples
 from auditor.audits.relationships.result import RelationshipsResult
 from auditor.audits.relationships.section import RelationshipsSection, make_section
 from auditor.audits.relationships.spec import RelationshipsSpec
 from auditor.errors import ArtifactError
 from auditor.report.failures import failures_section
+from auditor.report.filters import filters_section, unit_names
+from auditor.report.groups import groups_section
 from auditor.store.reader import Run
 
-Body = RelationshipsSection | FailuresSection
+Body = RelationshipsSection | FailuresSection | FiltersSection | GroupsSection
 """What the section of an audit shows, by its kind."""
 
 
@@ -34,6 +44,12 @@ def make_body(run: Run, audit: str) -> Body:
         case FailuresResult():
             if isinstance(spec, FailuresSpec):
                 return failures_section(run, audit, spec, result)
+        case FiltersResult():
+            if isinstance(spec, FiltersSpec):
+                return filters_section(run, audit, spec, result)
+        case GroupsResult():
+            if isinstance(spec, GroupsSpec):
+                return groups_section(run, audit, spec, result)
         case _:
             assert_never(result)
     raise ArtifactError(
@@ -58,6 +74,11 @@ def relationships_section(
         rules=run.rules,
         examples=relationships_examples(run, audit, result),
         max_cases=run.spec.report.max_findings,
+        filters={
+            unit: ", ".join(said.words[:2])
+            for unit, said in unit_names(run, "model", result.layer).items()
+            if said.words
+        },
     )
 
 
@@ -78,4 +99,5 @@ def relationships_examples(run: Run, audit: str, result: RelationshipsResult) ->
             f"attributes are {expected}",
             hint="Run the audit again; its folder was changed after the run.",
         )
-    return Examples(images=images, maps=maps, present=present)
+    channels = arrays.get("channels", np.zeros((0, 0)))
+    return Examples(images=images, maps=maps, present=present, channels=channels)
