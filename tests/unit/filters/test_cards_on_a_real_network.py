@@ -23,7 +23,7 @@ from auditor.context import Context
 from auditor.measure.features import all_evidence
 from auditor.measure.fold import Visited
 from auditor.measure.taps import tap
-from auditor.needs import Visit
+from auditor.needs import Fold, Solve, Visit
 from tests.unit.filters.conftest import Measured, Reference
 
 MakeSpec = Callable[..., FiltersSpec]
@@ -197,7 +197,9 @@ def test_the_audit_asks_for_what_it_reads(scene: Scene) -> None:
     (look,) = (need for need in asked if isinstance(need, Visit))
     layers = {"features.7"} if spec.start is None else {"features.7", "classifier.1"}
     assert set(look.layers) == layers
-    kinds = {compute.state_type(spec, need.name) for need in asked if need.name != "result"}
+    named = [need.name for need in asked if isinstance(need, Fold | Solve | Visit)]
+    assert named[-1] == "result"
+    kinds = {compute.state_type(spec, name) for name in named[:-1]}
     assert {SelectedState, RegionsState, PicturesState} < kinds
     states = {"levels": scene.measured.levels}
     solved = compute.solve(spec, context, "selected", states)
