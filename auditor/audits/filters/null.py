@@ -6,15 +6,17 @@ For a filter with p images the statistic is the largest, over words w, of
 
     (X_w - p q_w) / sqrt(p q_w (1 - q_w) + 1)
 
-with X_w the images that vote for w and q_w the share of the pool that does. The 1 keeps a single
-vote for a word that the pool hardly knows from standing out. Its p-value comes from draws of p
-pairs out of the pool, with the maximum over words taken again (as in Westfall & Young, Resampling-
-based multiple testing, 1993): choosing the best of many words is paid for.
+with X_w the images that vote for w, and q_w the share of all pairs, the filter's own and those of
+the pool, that do. The 1 keeps a single vote for a word that hardly anything votes for from standing out.
 
-A filter is compared with the null pairs of the *other* filters, so that it is no part of its own
-null. Pairs are drawn with replacement, and several may come from one random image, while a filter's
-own images differ: repeated images make draws a little more extreme, never less, which makes the
-test careful where there are few images.
+For a filter that looks at nothing its own pairs are like any others, so its p-value comes from a
+permutation test: p of all pairs are drawn without replacement, and the maximum over words is taken
+again, so that choosing the best of many words is paid for (Westfall & Young, Resampling-based
+multiple testing, 1993). It holds its level however small the pool is. A filter is compared with the
+null pairs of the *other* filters, which share no activation with its own.
+
+Several null pairs may come from one random image, while a filter's own images all differ. Repeated
+images make draws a little more extreme, never less: the test is careful where images are few.
 """
 
 from __future__ import annotations
@@ -76,18 +78,16 @@ def stand_out(
     own, pool = np.split(places.astype(np.int64), [votes.numel()])
     own, pool = own.reshape(votes.shape), pool.reshape(null_votes.shape)
     whose, others = units.numpy(), null_units.numpy()
-    totals = np.bincount(pool.ravel(), minlength=len(known))
 
     def one(unit: int) -> tuple[float, float]:
-        mine, left_out = own[whose == unit], others == unit
-        rest = pool[~left_out]
+        mine, rest = own[whose == unit], pool[others != unit]
         if not len(mine) or not len(rest):
             return -1.0, 1.0
-        counts = totals - np.bincount(pool[left_out].ravel(), minlength=len(known))
-        shares = counts / len(rest)
+        every = np.concatenate([mine, rest])
+        shares = np.bincount(every.ravel(), minlength=len(known)) / len(every)
         statistic = float(largest(mine.reshape(1, -1), shares, len(mine))[0])
         generator = np.random.default_rng([seed & (2**63 - 1), unit])
-        drawn = drawn_statistics(rest, shares, len(mine), draws, generator)
+        drawn = drawn_statistics(every, shares, len(mine), draws, generator)
         return statistic, (1 + int((drawn >= statistic).sum())) / (1 + draws)
 
     found = spread(one, range(num_units), device=torch.device("cpu"))
@@ -98,16 +98,31 @@ def stand_out(
 
 
 def drawn_statistics(
-    pool: Positions, shares: Floats, size: int, draws: int, generator: np.random.Generator
+    votes: Positions, shares: Floats, size: int, draws: int, generator: np.random.Generator
 ) -> Floats:
-    """The statistic of draws of `size` pairs from a pool [N0, s], float64 [draws]."""
-    at_once = max(1, BLOCK // (size * pool.shape[1]))
+    """The statistic of draws of `size` different rows of votes [N, s], float64 [draws]."""
+    at_once = max(1, BLOCK // (size * votes.shape[1]))
     found = []
     for start in range(0, draws, at_once):
         rows = min(at_once, draws - start)
-        chosen = generator.integers(len(pool), size=(rows, size))
-        found.append(largest(pool[chosen].reshape(rows, -1), shares, size))
+        chosen = different(len(votes), size, rows, generator)
+        found.append(largest(votes[chosen].reshape(rows, -1), shares, size))
     return np.concatenate(found)
+
+
+def different(total: int, size: int, rows: int, generator: np.random.Generator) -> Positions:
+    """`size` of `total` positions without replacement in each row, int64 [rows, size].
+
+    Floyd's algorithm (Bentley & Floyd, CACM 1987), all rows side by side: it needs neither a
+    permutation of all positions nor a second try.
+    """
+    chosen = np.full((rows, size), -1)
+    for step in range(size):
+        last = total - size + step
+        drawn = generator.integers(last + 1, size=rows)
+        taken = (chosen[:, :step] == drawn[:, None]).any(axis=1)
+        chosen[:, step] = np.where(taken, last, drawn)
+    return chosen
 
 
 def largest(votes: Positions, shares: Floats, size: int) -> Floats:
@@ -117,7 +132,7 @@ def largest(votes: Positions, shares: Floats, size: int) -> Floats:
 
     Args:
         votes: Words voted for in each row, [B, size · s].
-        shares: q_w, share of the pool that votes for each word.
+        shares: q_w, share of all pairs that vote for each word.
         size: Images behind each row.
     """
     ordered = np.sort(votes, axis=1)

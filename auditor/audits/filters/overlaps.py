@@ -64,6 +64,8 @@ def best_filter(
         torch.zeros(regions.intersections.shape[1], dtype=torch.int64),
         torch.ones(regions.intersections.shape[1], dtype=torch.bool),
     )
+    if int(best.concept[0]) < 0:
+        return Detection(-1, Estimate(value=0.0), Estimate(value=0.0))
     return Detection(int(best.concept[0]), *estimates(best, 0))
 
 

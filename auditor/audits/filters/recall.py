@@ -193,7 +193,7 @@ def summarised(
     found = []
     for s, scope in enumerate(SCOPES):
         counted = scores.num_pairs[:, s] > 0
-        weights = resamples(int(counted.sum()), seed=seed)
+        drawn = resamples(int(counted.sum()), seed=seed)
         num_pairs = int(scores.num_pairs[:, s].sum())
         for m, method in enumerate(methods):
             for c, candidates in enumerate(CANDIDATES):
@@ -207,11 +207,11 @@ def summarised(
                             candidates=candidates,
                             scope=scope,
                             k=k,
-                            recall=mean_estimate(recall, weights),
-                            precision=mean_estimate(precision, weights),
+                            recall=mean_estimate(recall, drawn),
+                            precision=mean_estimate(precision, drawn),
                             difference=None
                             if base is None or method == WHOLE
-                            else mean_estimate(recall - base, weights),
+                            else mean_estimate(recall - base, drawn),
                             num_filters=len(recall),
                             num_pairs=num_pairs,
                         )
@@ -220,16 +220,15 @@ def summarised(
 
 
 def resamples(size: int, *, seed: int) -> Floats:
-    """Weights of bootstrap resamples of so many filters, rows sum to 1 [RESAMPLES, size]."""
+    """How often each of so many filters is in each bootstrap resample [RESAMPLES, size]."""
     if size == 0:
         return np.zeros((RESAMPLES, 0))
     generator = np.random.default_rng([seed & (2**63 - 1), size])
     counts = generator.multinomial(size, np.full(size, 1 / size), size=RESAMPLES)
-    drawn: Floats = counts / size
-    return drawn
+    return counts.astype(np.float64)
 
 
-def mean_estimate(values: Floats, weights: Floats) -> Estimate:
+def mean_estimate(values: Floats, drawn: Floats) -> Estimate:
     """Mean over filters, with the percentile interval of their resamples.
 
     One filter resamples to itself: its value has no interval.
@@ -239,8 +238,8 @@ def mean_estimate(values: Floats, weights: Floats) -> Estimate:
     mean = float(values.mean())
     if len(values) == 1:
         return Estimate(value=mean, num_samples=1)
-    _, low, high = percentile(mean, weights @ values, level=LEVEL)
-    # Rounding of the weighted sums must not push an end past the value.
+    _, low, high = percentile(mean, drawn @ values / len(values), level=LEVEL)
+    # Rounding must not push an end past the value.
     return Estimate(
         value=mean,
         low=min(low, mean),

@@ -69,7 +69,7 @@ class FilterResult(ResultModel):
     statistic: Estimate
     """How far its votes stand out from those for shuffled activations, in standard errors."""
     p_value: Estimate
-    """Of that, by draws from the null."""
+    """Of that, by a permutation test against the null."""
     p_adjusted: Estimate
     """After Benjamini-Hochberg over filters."""
     match: MatchResult | None
