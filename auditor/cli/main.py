@@ -24,6 +24,7 @@ from auditor.cli import (
     show,
     validate,
     verify,
+    words,
 )
 from auditor.cli import list as list_runs
 from auditor.cli.terminal import note, say_error
@@ -62,6 +63,7 @@ app.command("init")(init.command)
 app.command("validate")(validate.command)
 app.command("schema")(schema.command)
 app.command("layers")(layers.command)
+app.command("words")(words.command)
 app.command("plan")(plan.command)
 app.command("run")(run.command)
 app.command("report")(report.command)

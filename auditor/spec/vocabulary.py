@@ -15,8 +15,9 @@ class VocabularyBase(SpecModel):
     title: Text = ""
     """The vocabulary as the report names it."""
     concepts: dict[str, tuple[str, ...]] = {}
-    """Concept of the dataset -> the words that it stands for; several words are averaged. A concept
-    that is not listed stands for the word of its name."""
+    """Concept of the dataset -> the words that it stands for; several words are averaged, and an
+    empty list leaves the concept without words. A concept that is not listed stands for the word
+    of its name, or for the words that its name is made of; `auditor words` shows which."""
     entities: str | None = None
     """Text file with one word per line: filters are named with these words alone."""
 
