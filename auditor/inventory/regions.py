@@ -23,8 +23,8 @@ from auditor.spec.dataset import ManifestDataset
 MAX_NUMBER = 2**24 - 1
 """The largest value of a pixel of three bytes."""
 
-CATEGORY = re.compile(r"([^;(]+)(?:\(\d*\))?(?:;|$)")
-"""Categories of a label as Broden writes them: `material(36);object(3)`."""
+COUNT = re.compile(r"\(\d*\)$")
+"""Stands behind a category in Broden's label table: `material(36);object(3)`."""
 
 
 class Box(NamedTuple):
@@ -175,7 +175,8 @@ def read_labels(path: Path) -> tuple[Label, ...]:
 
 def categories_of(text: str) -> tuple[str, ...]:
     """Categories of a label, without Broden's counts: `material(36);object(3)`."""
-    return tuple(dict.fromkeys(each.strip() for each in CATEGORY.findall(text) if each.strip()))
+    names = (COUNT.sub("", each.strip()).strip() for each in text.split(";"))
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def read_boxes(path: Path) -> tuple[BoxRow, ...]:
