@@ -198,7 +198,7 @@ def test_findings_stand_with_their_verdicts_and_actions(body):
 
 def test_hostile_words_are_shown_and_do_nothing(make_run, fixture_result):
     def with_words(names):
-        result = fixture_result(units=12)
+        result = fixture_result(units=6, cards=2, images=2)
         words = tuple(WordResult(word=name, share=0.5, score=0.5, novel=True) for name in names)
         units = tuple(f.model_copy(update={"words": words}) for f in result.filters)
         concepts = tuple(
