@@ -5,7 +5,7 @@ network is trained on it, and the audit ranks all pairs. The test split is unbia
 runs through the command line, as a user's audit would. About 90 seconds per network on 2 cores.
 
 After it `planted_failures.py` does the same for the failure audit (`--parts failures` alone takes
-about a minute).
+about a minute), and `equal_groups.py` for the comparison of groups (`--parts groups`).
 
 Printed per tau (mean of the seeds):
   auc          area under the ROC curve of ranking planted above unplanted pairs, by the audit's
@@ -34,7 +34,7 @@ from auditor.spec.portraits import ATTRIBUTES
 
 TAUS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SEEDS = (0, 1, 2)
-PARTS = ("relationships", "failures")
+PARTS = ("relationships", "failures", "groups")
 STATISTICS = ("robust_z", "cosine", "centred", "divergence_gaussian", "label_correlation")
 
 
@@ -154,6 +154,11 @@ def failures() -> None:
     )
 
 
+def groups() -> None:
+    """The comparison of groups' part, by itself; it prints its own lines."""
+    subprocess.run([sys.executable, str(Path(__file__).with_name("equal_groups.py"))], check=True)
+
+
 def main() -> None:
     """Print one JSON line per tau and one per single planted pair, then the failure audit's."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -167,6 +172,8 @@ def main() -> None:
             relationships(arguments.taus, arguments.seeds, arguments.out or Path(scratch))
     if "failures" in arguments.parts:
         failures()
+    if "groups" in arguments.parts:
+        groups()
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from auditor.measure.intervals import Interval, Term, combined, wilson
 from auditor.measure.proportions import cohen_h
 from auditor.results.estimate import Estimate
 from auditor.results.outcome import Outcome
-from auditor.wording import count
+from auditor.wording import count, counted
 
 LEVEL = 0.95
 LISTED = 12
@@ -74,8 +74,8 @@ def outcome(
         update={"comparisons": comparisons, "pictures": files.results}
     )
     arrays: dict[str, dict[str, Any]] = {}
-    if files.maps is not None:
-        arrays["pictures"] = {"maps": files.maps}
+    if files.active is not None:
+        arrays["pictures"] = {"active": files.active}
     return Outcome(
         result=result,
         findings=all_findings(spec, context.audit, result),
@@ -170,6 +170,8 @@ def comparison_result(
     num_different = int(compared.different[mine].sum())
     images = (groups[one.first].images, OTHERS if one.second is None else groups[one.second].images)
     reason = untestable(spec, images, (num_first, num_second), len(tested))
+    if reason and num_both:
+        reason += f"; {counted(num_both, 'picture')} in both groups took no part"
     told: ComparisonOutcome = "different" if num_different else "similar"
     listed = max(LISTED, spec.pictures.differences)
     ceilings = [side_ceiling(spec, compared, size) for size in (num_first, num_second)]

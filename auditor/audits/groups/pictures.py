@@ -15,6 +15,7 @@ from auditor.audits.groups.result import PictureResult
 from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.groups.states import ChosenState, ComparedState, PicturesState
 from auditor.context import Context
+from auditor.measure.dissection import active_pixels
 from auditor.measure.fold import Lens, Visited
 from auditor.measure.jpeg import jpeg
 from auditor.measure.taps import tap
@@ -22,18 +23,22 @@ from auditor.measure.taps import tap
 BATCH = 64
 """Images that are looked at at once."""
 
+GRID = 112
+"""Longer side of the grid on which active regions are kept."""
+
 
 class Files(NamedTuple):
     """What the pictures of all differences come to.
 
     Attributes:
         results: One per difference with at least one picture.
-        maps: Maps of all shown pictures in a row, float32 [Z, h, w]; None without any.
+        active: Where the filter is active in all shown pictures in a row, bool [Z, g, g']; None
+            without any.
         images: File name -> JPEG.
     """
 
     results: tuple[PictureResult, ...]
-    maps: NDArray[np.float32] | None
+    active: NDArray[np.bool_] | None
     images: Mapping[str, bytes]
 
 
@@ -59,15 +64,18 @@ def take_pictures(
         InputError: the layer cannot be read.
     """
     places, positions = readable_places(spec, split, compared, visited.rows)
-    maps = torch.zeros(0, 1, 1)
+    active = torch.zeros(0, 1, 1, dtype=torch.bool)
     lens = visited.lens
     if lens is not None and spec.compare == "filters" and len(places):
         per_side = compared.picture_row[0].numel()
         items = compared.counts[compared.shown[places // per_side], 1]
-        maps = filter_maps(lens, layer_of(spec, context), visited.pixels[positions], items)
+        layer = layer_of(spec, context)
+        active = active_regions(
+            lens, layer, visited.pixels[positions], items, compared.thresholds[items]
+        )
     else:
         places = places[:0]
-    return PicturesState(visited.rows, visited.pixels, places, maps)
+    return PicturesState(visited.rows, visited.pixels, places, active)
 
 
 def readable_places(
@@ -81,17 +89,29 @@ def readable_places(
     return places, torch.searchsorted(rows, wanted[places])
 
 
-def filter_maps(lens: Lens, layer: str, pixels: Tensor, items: Tensor) -> Tensor:
-    """Activation of one filter per image, never below 0, float32 [Z, h, w].
+def active_regions(lens: Lens, layer: str, pixels: Tensor, items: Tensor, limits: Tensor) -> Tensor:
+    """Where one filter per image is active, bool [Z, g, g'].
+
+    Args:
+        lens: The network at hand.
+        layer: Module path of the layer.
+        pixels: uint8 [Z, 3, H, W].
+        items: One filter per image, int64 [Z].
+        limits: T_u of each, float32 [Z].
 
     Raises:
         InputError: the layer cannot be read.
     """
+    height, width = pixels.shape[2:]
+    scale = min(1.0, GRID / max(height, width))
+    grid = max(1, round(scale * height)), max(1, round(scale * width))
     found = []
-    for images, filters in zip(torch.split(pixels, BATCH), torch.split(items, BATCH), strict=True):
-        activation = tap(lens.module, lens.prepare(images), [layer]).activations[layer]
-        own = activation[torch.arange(len(images)), filters.to(activation.device)]
-        found.append(own.float().nan_to_num(0.0, 0.0, 0.0).clamp_min(0.0).cpu())
+    for start in range(0, len(pixels), BATCH):
+        part = slice(start, start + BATCH)
+        activation = tap(lens.module, lens.prepare(pixels[part]), [layer]).activations[layer]
+        filters = items[part].to(activation.device)
+        own = activation[torch.arange(len(filters), device=activation.device), filters]
+        found.append(active_pixels(own.float().cpu(), limits[part], grid))
     return torch.cat(found)
 
 
@@ -101,7 +121,7 @@ def picture_files(
     ids: tuple[str, ...],
     taken: Mapping[str, PicturesState],
 ) -> Files:
-    """Results, maps and JPEG files of all differences; unreadable images are left out.
+    """Results, active regions and JPEG files of all differences; unreadable images are left out.
 
     Args:
         spec: The audit's spec.
@@ -118,15 +138,15 @@ def picture_files(
     mapped = {
         place: one
         for state in taken.values()
-        for place, one in zip(state.map_place.tolist(), state.maps, strict=True)
+        for place, one in zip(state.place.tolist(), state.active, strict=True)
     }
-    maps: list[NDArray[np.float32]] = []
+    regions: list[NDArray[np.bool_]] = []
     results = []
     per_side = spec.pictures.images
     for s, position in enumerate(compared.shown.tolist()):
         comparison, item = compared.counts[position, :2].tolist()
         sides: list[tuple[tuple[str, ...], tuple[float, ...]]] = []
-        start = len(maps)
+        start = len(regions)
         for k in range(2):
             names, values = [], []
             for i in range(per_side):
@@ -138,7 +158,7 @@ def picture_files(
                 values.append(float(compared.picture_value[s, k, i]))
                 place = (s * 2 + k) * per_side + i
                 if place in mapped:
-                    maps.append(mapped[place].numpy())
+                    regions.append(mapped[place].numpy())
             sides.append((tuple(names), tuple(values) if spec.compare == "filters" else ()))
         if any(names for names, _ in sides):
             results.append(
@@ -149,7 +169,7 @@ def picture_files(
                     second=sides[1][0],
                     first_activations=sides[0][1],
                     second_activations=sides[1][1],
-                    maps=start if len(maps) > start else None,
+                    active=start if len(regions) > start else None,
                 )
             )
-    return Files(tuple(results), np.stack(maps) if maps else None, images)
+    return Files(tuple(results), np.stack(regions) if regions else None, images)

@@ -87,7 +87,7 @@ class ComparisonResult(ResultModel):
 
 
 class PictureResult(ResultModel):
-    """Which files show one difference; images are in `images/`, maps in `arrays/pictures`."""
+    """Which files show one difference; images are in `images/`, regions in `arrays/pictures`."""
 
     comparison: str
     """Id of the comparison."""
@@ -101,8 +101,8 @@ class PictureResult(ResultModel):
     """Largest activation of the filter in each; empty where no filters are compared."""
     second_activations: tuple[float, ...] = ()
     """The same on the second side."""
-    maps: int | None = None
-    """Position of the first of their maps in the array `maps`, first side before second."""
+    active: int | None = None
+    """Position of the first of their regions in the array `active`, first side before second."""
 
 
 class ConceptResult(ResultModel):

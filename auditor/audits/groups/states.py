@@ -104,15 +104,15 @@ class PicturesState:
     Attributes:
         rows: Readable rows, ascending, int64 [R].
         pixels: Their images, uint8 [R, 3, H, W].
-        map_place: Which picture each map belongs to, position in the flattened
+        place: Which picture each region belongs to, position in the flattened
             `ComparedState.picture_row`, int64 [Z]; none where no filters are compared.
-        maps: Activation of the filter over the image, float32 [Z, h, w].
+        active: Where the filter is active, bool [Z, g, g'].
     """
 
     rows: Concatenated
     pixels: Concatenated
-    map_place: Concatenated
-    maps: Concatenated
+    place: Concatenated
+    active: Concatenated
 
 
 @dataclass(frozen=True)
