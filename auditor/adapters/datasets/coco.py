@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -108,7 +109,8 @@ class CocoImages:
                     if region.box is not None:
                         paint_box(by_name[region.category], region.box)
             case "masks" if part.panoptic is not None:
-                problem = paint_segments(by_name, photo, shown, part, row)
+                where = place_of(part, row)
+                problem = paint_segments(by_name, photo, shown, part.panoptic, where)
                 if problem is not None:
                     return problem
             case "masks":
@@ -125,12 +127,11 @@ def paint_segments(
     masks: Mapping[str, Mask],
     photo: Photo,
     shown: Sequence[Region],
-    part: CocoPart,
-    row: int,
+    folder: Path,
+    where: str,
 ) -> Unreadable | None:
     """Set the pixels of each segment as its PNG file has them; the problem, where there is one."""
-    assert part.panoptic is not None
-    index = read_index(part.panoptic, photo.png or "", place_of(part, row))
+    index = read_index(folder, photo.png or "", where)
     if isinstance(index, Unreadable):
         return index
     if index.shape != (photo.height, photo.width):

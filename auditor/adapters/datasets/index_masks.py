@@ -39,13 +39,14 @@ class IndexMasks:
         self._rows = {
             split: tuple(index.rows[row] for row in rows) for split, rows in index.splits.items()
         }
-        check_unique({split: self.ids(split) for split in self._rows})
+        self._ids = {split: tuple(row.image for row in rows) for split, rows in self._rows.items()}
+        check_unique(self._ids)
 
     def splits(self) -> tuple[str, ...]:
         return tuple(self._rows)
 
     def ids(self, split: str) -> Sequence[str]:
-        return tuple(row.image for row in split_of(self._rows, split))
+        return split_of(self._ids, split)
 
     def column_names(self, split: str) -> tuple[str, ...]:
         return self._index.columns
