@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from auditor.audits.filters.explaining import explained_state
 from auditor.audits.filters.recall import KS
@@ -192,3 +195,42 @@ def test_tables_have_a_row_per_pair_word_and_recall(planted: Outcome) -> None:
     assert len(planted.tables["words"]["word"]) == sum(len(one.words) for one in result.filters)
     # Five methods, two sets of candidates, three scopes, three k.
     assert len(planted.tables["recall"]["recall"]) == len(result.recall) == 5 * 2 * 3 * 3
+
+
+def test_held_out_concepts_are_found_where_words_tell_of_each_other() -> None:
+    # What a filter lets through is a linear image of its concept's word vector, so that an
+    # explainer can find the words of concepts that it never saw.
+    world, spec = World(looks_at=tuple(range(PLANTED))), make_spec()
+    generator = torch.Generator().manual_seed(4)
+    vectors = normalize(torch.randn(24, 3, generator=generator), dim=1)
+    layer = torch.randn(3, world.num_channels, generator=generator)
+    selected = make_selected(world, spec)
+    regions = make_regions(world, spec, selected)
+    asked = vectors[regions.other_unit] @ layer
+    regions = replace(
+        regions,
+        region_features=vectors[regions.region_concept] @ layer,
+        other_features=torch.stack([asked, asked, asked, torch.zeros_like(asked)], 1),
+    )
+    vocabulary = replace(make_vocabulary(world.words), vectors=vectors)
+    state = explained_state(spec, make_context(world), selected, regions, vocabulary)
+    # Filter × method × candidates × scope × k: among concepts, held out, the first five.
+    held_out = state.recall[:, :, 0, 2, 0].mean(0)
+    assert held_out[0] > 0.8
+    assert held_out[3] < 0.7
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    world, spec = World(looks_at=(0, 1, 2, -1)), make_spec()
+    selected = make_selected(world, spec)
+    regions = make_regions(world, spec, selected)
+    arguments = (spec, make_context(world), selected, regions, make_vocabulary(world.words))
+    allowed = torch.get_num_threads()
+    states = []
+    try:
+        for num_threads in (1, 2):
+            torch.set_num_threads(num_threads)
+            states.append(to_tensors(explained_state(*arguments)))
+    finally:
+        torch.set_num_threads(allowed)
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
