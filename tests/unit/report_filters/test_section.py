@@ -1,4 +1,4 @@
-"""The report of a filter audit: complete, ordered, honest, in plain words, closed to hostile names."""
+"""The report of a filter audit: complete, ordered, honest, and closed to hostile names."""
 
 from __future__ import annotations
 
