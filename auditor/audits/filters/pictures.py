@@ -128,12 +128,13 @@ def card_active(
     grid: tuple[int, int],
 ) -> Tensor:
     """Active pixels of some pairs on the comparison grid, bool [N, g, g']."""
+    pairs, back = by_image(selected, pairs)
     parts = [torch.zeros(0, *grid, dtype=torch.bool)]
     parts.extend(
         active_pixels(batch.maps, selected.thresholds[batch.units], grid)
         for batch in batches(layers, selected, pairs, visited)
     )
-    return torch.cat(parts)
+    return torch.cat(parts)[back]
 
 
 def masked_features(
@@ -156,6 +157,7 @@ def masked_features(
         visited: Their images.
         num_channels: d.
     """
+    pairs, back = by_image(selected, pairs)
     parts = [torch.zeros(0, num_channels)]
     for batch in batches(layers, selected, pairs, visited):
         size = (int(batch.inputs.shape[2]), int(batch.inputs.shape[3]))
@@ -163,7 +165,16 @@ def masked_features(
         inputs = batch.inputs * active.unsqueeze(1).to(batch.inputs)
         channels = tap(layers.lens.module, inputs, [layers.channels]).activations[layers.channels]
         parts.append(channels.float().mean((2, 3)).cpu())
-    return torch.cat(parts)
+    return torch.cat(parts)[back]
+
+
+def by_image(selected: SelectedState, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs with those of one image side by side, and where each one stood before.
+
+    An image is the most activating one of many units: its maps are computed once for all of them.
+    """
+    order = selected.pair_row[pairs].argsort(stable=True)
+    return pairs[order], order.argsort()
 
 
 def batches(
@@ -173,14 +184,23 @@ def batches(
     for several in torch.split(pairs, AT_ONCE) if len(pairs) else ():
         units = selected.pair_unit[several]
         where = torch.searchsorted(visited.rows, selected.pair_row[several])
-        inputs = layers.lens.prepare(visited.pixels[where])
-        yield Batch(inputs, maps_of(layers, inputs, units).float().cpu(), units)
+        images, image = where.unique_consecutive(return_inverse=True)
+        inputs = layers.lens.prepare(visited.pixels[images])
+        image = image.to(inputs.device)
+        yield Batch(inputs[image], maps_of(layers, inputs, image, units).float().cpu(), units)
 
 
-def maps_of(layers: Layers, inputs: Tensor, units: Tensor) -> Tensor:
-    """Where one unit per image is active, as the scan measured it; [P, h, w]."""
+def maps_of(layers: Layers, inputs: Tensor, image: Tensor, units: Tensor) -> Tensor:
+    """Where some units are active, as the scan measured it; [P, h, w].
+
+    Args:
+        layers: The network and its layers.
+        inputs: Prepared images, different ones.
+        image: Which of them belongs to each unit, int64 [P].
+        units: int64 [P].
+    """
     module, units = layers.lens.module, units.to(inputs.device)
     if layers.start is not None:
-        return evidence_maps(module, inputs, layers.layer, units, start=layers.start)
+        return evidence_maps(module, inputs[image], layers.layer, units, start=layers.start)
     maps = tap(module, inputs, [layers.layer]).activations[layers.layer]
-    return maps[torch.arange(len(units), device=inputs.device), units]
+    return maps[image, units]
