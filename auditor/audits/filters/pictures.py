@@ -184,7 +184,7 @@ def batches(
     for several in torch.split(pairs, AT_ONCE) if len(pairs) else ():
         units = selected.pair_unit[several]
         where = torch.searchsorted(visited.rows, selected.pair_row[several])
-        images, image = where.unique_consecutive(return_inverse=True)
+        images, image = torch.unique_consecutive(where, return_inverse=True)
         inputs = layers.lens.prepare(visited.pixels[images])
         image = image.to(inputs.device)
         yield Batch(inputs[image], maps_of(layers, inputs, image, units).float().cpu(), units)
