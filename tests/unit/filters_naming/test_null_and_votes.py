@@ -25,7 +25,7 @@ def noise_votes(generator: torch.Generator, images: Tensor, taste: Tensor, effec
     return (common + effect * taste[images] + gumbel).topk(3, 1).indices
 
 
-@pytest.mark.parametrize(("num_images", "effect"), [(2000, 0.0), (1000, 2.0), (60, 2.0)])
+@pytest.mark.parametrize(("num_images", "effect"), [(1000, 2.0), (60, 2.0)])
 @pytest.mark.parametrize("num_units", [4, 40])
 def test_filters_that_look_at_nothing_are_found_no_more_often_than_the_level(
     num_images: int, effect: float, num_units: int
