@@ -51,10 +51,11 @@ def attended(
     values = channels.flatten(1).float()
     if attention == "original":
         return values.mean(1).repeat(len(maps), 1)
-    directions = _directions(maps.flatten(1).float())
+    filters = maps.flatten(1).float()
+    products, lengths = filters @ values.T, _lengths(filters)[:, None]
     if attention == "release":
-        return directions @ values.T / values.shape[1]
-    return directions @ _directions(values).T * values.mean(1)
+        return products / (lengths * values.shape[1])
+    return products * (values.mean(1) / _lengths(values)) / lengths
 
 
 def masked_mean(channels: Tensor, masks: Tensor) -> Tensor:
@@ -100,10 +101,10 @@ def place_masks(masks: Tensor, side: tuple[int, int], rule: Rule) -> Tensor:
     return (down @ (masks.float() @ across.T)).clamp(max=1.0)
 
 
-def _directions(rows: Tensor) -> Tensor:
-    """Rows [N, D] at length 1; a row of zeros stays as it is."""
-    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / norms.masked_fill(norms == 0, 1.0)
+def _lengths(rows: Tensor) -> Tensor:
+    """Length of each row [N]; 1 for rows of zeros, whose products are 0 already."""
+    lengths = torch.linalg.vector_norm(rows, dim=1)
+    return lengths.masked_fill(lengths == 0, 1.0)
 
 
 def _centres(pixels: int, places: int, device: torch.device) -> Tensor:

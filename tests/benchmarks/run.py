@@ -18,6 +18,8 @@ BENCHMARKS = (
     "gradients",
     "features",
     "groups",
+    "attention",
+    "dissection",
     "decide",
     "report",
 )
