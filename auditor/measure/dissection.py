@@ -7,8 +7,8 @@ the unit's threshold T_u are active, and over all images
 
 with I the active pixels inside the concept, G the pixels of the concept, and A the active pixels
 of the images in which a concept of that category is annotated (`original`) or annotated under the
-unit's active pixels (`lite`, what NetDissect-Lite counts). Everything is a count of pixels: an
-image gives one matrix product of its active units with its concepts, and images add up.
+unit's active pixels (`lite`, what NetDissect-Lite counts). Everything is a count of pixels, and
+images add up. Active pixels are few, so they are listed and looked up in all masks at once.
 
 U units, C concepts, K categories, J folds of the images; per image A active units, P annotated
 concepts, Q annotated categories; maps have h × w places, the grid g × g' pixels.
@@ -24,7 +24,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 _PIXELS = 1 << 22
-"""Upsampled values at once: 16 MiB, whatever the number of units."""
+"""Pixels of all units at once, were they all active: it bounds memory."""
 
 
 class Overlap(NamedTuple):
@@ -112,9 +112,9 @@ class Totals:
 def active_pixels(maps: Tensor, thresholds: Tensor, grid: tuple[int, int]) -> Tensor:
     """Pixels of the grid that lie strictly above the unit's threshold, bool [U, g, g'].
 
-    Maps are upsampled bilinearly without aligned corners, as by torch's `interpolate`. A unit
-    without a place above its threshold has no active pixel, since no interpolated value exceeds
-    the largest: such units are not upsampled.
+    Maps are upsampled bilinearly without aligned corners, as by torch's `interpolate`. No
+    interpolated value exceeds the largest that it is made of: units, and rows, without a value
+    above the threshold are not upsampled any further.
 
     Args:
         maps: [U, h, w].
@@ -122,10 +122,11 @@ def active_pixels(maps: Tensor, thresholds: Tensor, grid: tuple[int, int]) -> Te
         grid: Rows and columns of the result.
     """
     above, alive = _above(maps, thresholds)
-    active = torch.zeros(len(maps), *grid, dtype=torch.bool, device=maps.device)
-    for units in _pieces(alive, grid):
-        active[units] = _upsampled(above[units], grid) > 0
-    return active
+    active = torch.zeros(len(maps), grid[0] * grid[1], dtype=torch.bool, device=maps.device)
+    for start, units in _pieces(alive, grid):
+        position, pixel = _listed(above[units], grid)
+        active[alive[start + position], pixel] = True
+    return active.view(-1, *grid)
 
 
 def overlap(
@@ -133,34 +134,26 @@ def overlap(
 ) -> Overlap:
     """Counts of one image, on the device of its maps.
 
-    Products are float32 and exact: they are whole numbers of at most g·g' pixels.
-
     Args:
         maps: [U, h, w].
         thresholds: T_u [U].
         concepts: int64 [P], each at most once; also those of which no pixel is left.
         masks: bool [P, g, g'].
         categories: int64 [C], category of every concept, 0 to K - 1.
-
-    Raises:
-        ValueError: when the grid has 2²⁴ pixels or more, beyond which float32 counts are not exact.
     """
     device, grid = maps.device, (int(masks.shape[1]), int(masks.shape[2]))
-    if grid[0] * grid[1] >= 1 << 24:
-        raise ValueError(f"a grid of {grid[0]} x {grid[1]} pixels is too large to count on")
-    concepts, regions = concepts.to(device), masks.to(device).flatten(1).float()
+    concepts, regions = concepts.to(device), masks.to(device).flatten(1).T.double().contiguous()
     own = categories.to(device)[concepts]
     present = own.bincount().nonzero().squeeze(1)
     above, alive = _above(maps, thresholds)
     units = alive if len(concepts) else alive[:0]
     intersections = torch.zeros(len(units), len(concepts), dtype=torch.float64, device=device)
     active = torch.zeros(len(units), dtype=torch.float64, device=device)
-    start = 0
-    for piece in _pieces(units, grid):
-        pixels, end = _upsampled(above[piece], grid).gt_(0).flatten(1), start + len(piece)
-        intersections[start:end] = (pixels @ regions.T).double()
-        active[start:end] = pixels.sum(1).double()
-        start = end
+    for start, piece in _pieces(units, grid):
+        position, pixel = _listed(above[piece], grid)
+        # Whole numbers in float64: their sum does not depend on its order.
+        intersections.index_add_(0, start + position, regions[pixel])
+        active[start : start + len(piece)] = position.bincount(minlength=len(piece)).double()
     belongs = (own.unsqueeze(1) == present).double()
     return Overlap(
         units=units,
@@ -169,7 +162,7 @@ def overlap(
         intersections=intersections,
         active=active,
         under=intersections @ belongs > 0,
-        areas=regions.sum(1).double(),
+        areas=regions.sum(0),
     )
 
 
@@ -277,17 +270,25 @@ def _above(maps: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
     return above, (above > 0).flatten(1).any(1).nonzero().squeeze(1)
 
 
-def _pieces(units: Tensor, grid: tuple[int, int]) -> list[Tensor]:
+def _pieces(units: Tensor, grid: tuple[int, int]) -> list[tuple[int, Tensor]]:
+    """The units a few at a time, each time with the position of the first."""
     size = max(1, _PIXELS // (grid[0] * grid[1]))
-    return [units[start : start + size] for start in range(0, len(units), size)]
+    return [(start, units[start : start + size]) for start in range(0, len(units), size)]
 
 
-def _upsampled(maps: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Bilinear interpolation as two matrix products, [A, g, g']: much the faster on a CPU."""
-    rows, columns = (
-        _bilinear(side, to, maps.device) for side, to in zip(maps.shape[1:], grid, strict=True)
+def _listed(above: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Pixels above 0 of maps [A, h, w] on the grid: positions of map and pixel, int64 [n] each.
+
+    Bilinear interpolation goes along columns first, for all rows of the grid, and along rows only
+    where something is above 0.
+    """
+    down, across = (
+        _bilinear(side, to, above.device) for side, to in zip(above.shape[1:], grid, strict=True)
     )
-    return rows @ (maps @ columns.T)
+    bands = down @ above
+    unit, row = (bands > 0).any(2).nonzero(as_tuple=True)
+    line, column = (bands[unit, row] @ across.T > 0).nonzero(as_tuple=True)
+    return unit[line], row[line] * grid[1] + column
 
 
 def _bilinear(side: int, to: int, device: torch.device) -> Tensor:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from auditor.measure import dissection
 from auditor.measure.dissection import (
     Best,
     Totals,
@@ -52,19 +53,18 @@ def ious(totals: Totals, categories: Tensor, *, lite: bool = False) -> Tensor:
 
 def reference_upsampled(values: NDArray[np.float64], grid: tuple[int, int]) -> NDArray[np.float64]:
     """Bilinear interpolation of one map, pixel by pixel, from its definition."""
-    height, width = values.shape
+
+    def neighbours(pixel: int, side: int, to: int) -> tuple[int, int, float]:
+        at = min(max((pixel + 0.5) * side / to - 0.5, 0.0), side - 1.0)
+        return int(at), min(int(at) + 1, side - 1), at - int(at)
+
     result = np.zeros(grid)
-    for row in range(grid[0]):
-        y = min(max((row + 0.5) * height / grid[0] - 0.5, 0.0), height - 1.0)
-        top = min(int(y), height - 1)
-        bottom = min(top + 1, height - 1)
-        for column in range(grid[1]):
-            x = min(max((column + 0.5) * width / grid[1] - 0.5, 0.0), width - 1.0)
-            left = min(int(x), width - 1)
-            right = min(left + 1, width - 1)
-            upper = values[top, left] * (1 - (x - left)) + values[top, right] * (x - left)
-            lower = values[bottom, left] * (1 - (x - left)) + values[bottom, right] * (x - left)
-            result[row, column] = upper * (1 - (y - top)) + lower * (y - top)
+    for row, column in np.ndindex(*grid):
+        top, bottom, y = neighbours(row, values.shape[0], grid[0])
+        left, right, x = neighbours(column, values.shape[1], grid[1])
+        upper = values[top, left] * (1 - x) + values[top, right] * x
+        lower = values[bottom, left] * (1 - x) + values[bottom, right] * x
+        result[row, column] = upper * (1 - y) + lower * y
     return result
 
 
@@ -264,10 +264,24 @@ def test_pair_truth_is_the_overlap_in_one_image() -> None:
     ]
 
 
-def test_a_grid_too_large_for_exact_counts_is_refused() -> None:
-    masks = torch.zeros(1, 1 << 12, 1 << 12, dtype=torch.bool)
-    with pytest.raises(ValueError, match="4096 x 4096 pixels is too large"):
-        overlap(torch.ones(1, 2, 2), ALL.float(), torch.tensor([0]), masks, torch.tensor([0]))
+def test_units_are_upsampled_a_few_at_a_time_to_the_same_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = torch.Generator().manual_seed(3)
+    maps = torch.randn(11, 5, 6, generator=generator)
+    masks = torch.rand(3, 20, 24, generator=generator) < 0.4
+    thresholds = torch.randn(11, generator=generator)
+    concepts, categories = torch.tensor([4, 0, 2]), torch.tensor([0, 0, 1, 1, 1])
+    whole = overlap(maps, thresholds, concepts, masks, categories)
+    active = active_pixels(maps, thresholds, (20, 24))
+    assert whole.intersections.min() > 0
+    monkeypatch.setattr(dissection, "_PIXELS", 3 * 20 * 24)
+    again = overlap(maps, thresholds, concepts, masks, categories)
+    assert all(torch.equal(*pair) for pair in zip(whole, again, strict=True))
+    assert torch.equal(active_pixels(maps, thresholds, (20, 24)), active)
+    # The two ways of counting agree.
+    by_hand = (active[whole.units].unsqueeze(1) & masks).sum((2, 3))
+    assert torch.equal(whole.intersections, by_hand.double())
 
 
 def test_folds_that_are_kept_alone_count() -> None:
