@@ -109,7 +109,7 @@ def parse_outline(text: str, name: str) -> list[Entry]:
 def sibling(part: str) -> tuple[str, tuple[str, ...]]:
     """Name and words of one entry."""
     if part.endswith(":"):
-        return part.strip(), ()
+        return part.strip().removesuffix(":"), ()
     words = tuple(word.strip() for word in part.split(","))
     return words[0], words
 

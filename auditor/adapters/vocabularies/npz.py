@@ -30,7 +30,8 @@ def open_npz(spec: NpzVocabulary) -> Vocabulary:
     """
     path = existing_file(Path(spec.path))
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a damaged file open where it opens the file itself.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             words = member(path, archive, spec.words_key)
             vectors = member(path, archive, spec.vectors_key)
     except (*DAMAGED, AttributeError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
