@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,10 @@ def test_words_that_are_no_text_are_named_by_line(folder: Path) -> None:
 
 
 def test_a_real_model_is_encoded(folder: Path) -> None:
-    """A tiny network with random weights, saved and opened as any other."""
+    """A model that counts words, saved and opened as any other."""
     library = pytest.importorskip("sentence_transformers", reason="extra `text` is not installed")
-    words = library.models.BoW(vocab=["hot", "dog", "cat"])
+    modules = import_module("sentence_transformers.sentence_transformer.modules")
+    words = modules.BoW(vocab=["hot", "dog", "cat"])
     library.SentenceTransformer(modules=[words], device="cpu").save("model")
     Path("words.txt").write_text("dog\n\nhot dog\nunheard\ndog\n")
     found = open_vocabulary(SPEC)
