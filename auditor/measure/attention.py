@@ -103,7 +103,7 @@ def place_masks(masks: Tensor, side: tuple[int, int], rule: Rule) -> Tensor:
 
 def _lengths(rows: Tensor) -> Tensor:
     """Length of each row [N]; 1 for rows of zeros, whose products are 0 already."""
-    lengths = torch.linalg.vector_norm(rows, dim=1)
+    lengths: Tensor = torch.linalg.vector_norm(rows, dim=1)
     return lengths.masked_fill(lengths == 0, 1.0)
 
 

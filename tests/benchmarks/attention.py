@@ -36,14 +36,13 @@ def layer(num_images: int, side: int) -> Iterator[Tensor]:
 
 def ours(images: Tensor, chosen: Tensor, attention: Attention) -> Tensor:
     """Features [U, p, d] by images: one matrix product for all filters that chose it."""
-    features = images.new_empty(*chosen.shape, NUM_FILTERS)
     order = chosen.flatten().argsort(stable=True)
     counts = chosen.flatten().bincount(minlength=len(images)).tolist()
-    flat = features.flatten(0, 1)
-    for image, pairs in zip(images, torch.split(order, counts), strict=True):
-        if len(pairs):
-            flat[pairs] = attended(image[pairs // NUM_CHOSEN], image, attention)
-    return features
+    units = torch.split(order // NUM_CHOSEN, counts)
+    parts = [attended(i[u], i, attention) for i, u in zip(images, units, strict=True) if len(u)]
+    features = torch.empty(len(order), NUM_FILTERS)
+    features[order] = torch.cat(parts)
+    return features.view(*chosen.shape, NUM_FILTERS)
 
 
 def materialised(images: Tensor, chosen: Tensor, attention: Attention) -> Tensor:
