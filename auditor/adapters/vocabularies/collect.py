@@ -74,7 +74,7 @@ class Collector:
                 f"{self._place(numbers[first])} ({words[first]}) holds a number that is not finite",
                 hint="Remove the word, or write its vector again.",
             )
-        # einsum adds in one order on every machine, and needs no block of squares.
+        # Sums of float64, without a block of squares beside the numbers.
         lengths = np.sqrt(np.einsum("rd,rd->r", block, block))
         kept: list[int] = []
         start = len(self._words)
