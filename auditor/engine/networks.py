@@ -12,6 +12,10 @@ from torch import Tensor
 from auditor.adapters.models.head import check_logits
 from auditor.adapters.models.open import open_network
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.audits.filters.folds import refuse_flat as refuse_flat_filters
+from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.groups.folds import refuse_flat as refuse_flat_groups
+from auditor.audits.groups.spec import GroupsSpec
 from auditor.catalog import AuditSpec, network_of
 from auditor.context import Context
 from auditor.engine.network import (
@@ -26,7 +30,7 @@ from auditor.engine.network import (
 from auditor.engine.train import FittedNetwork
 from auditor.errors import InputError
 from auditor.measure.features import feature_maps
-from auditor.measure.taps import borrowed
+from auditor.measure.taps import borrowed, tap
 from auditor.needs import Fold, NetworkRole
 from auditor.plan.identity import Settled
 from auditor.plan.steps import Scan, Step, Visit
@@ -76,7 +80,7 @@ class Networks:
         Raises:
             InputError: it does not take images of this size, returns no logits although scores
                 are wanted, has another number of outputs than there are classes, or a layer
-                that heat maps are to be made from has no places.
+                whose filters are looked at or that heat maps are to be made from has no places.
             PlanError: it lacks the output of an attribute.
         """
         if role in self._tried:
@@ -90,9 +94,28 @@ class Networks:
                 logits = check_logits(output, context.attributes)
                 if isinstance(self.spec.audits[fold.audit], FailuresSpec):
                     refuse_other_classes(logits, context, role)
+            self._refuse_flat(fold, role, sample)
         for step in self.steps:
             if isinstance(step, Visit) and step.network == role and step.layers:
                 refuse_missing_places(self._placed[role], sample, step.layers)
+
+    def _refuse_flat(self, fold: Fold, role: NetworkRole, sample: Tensor) -> None:
+        """Raise where filters are looked at that have no places."""
+        spec = self.spec.audits[fold.audit]
+        if not isinstance(spec, FiltersSpec | GroupsSpec):
+            return
+        asked = outputs_of(role, fold.outputs)
+        layers = [each.layer for each in asked if each.kind == "activation" and each.layer]
+        if not layers:
+            return
+        network = self._placed[role]
+        with borrowed(network.module):
+            found = tap(network.module, network.prepare(sample.unsqueeze(0)), layers)
+        for layer, activation in found.activations.items():
+            if isinstance(spec, FiltersSpec):
+                refuse_flat_filters(activation, layer, fold.audit)
+            else:
+                refuse_flat_groups(activation, layer)
 
 
 def model_of(spec: AuditSpec, role: NetworkRole) -> ModelSpec:

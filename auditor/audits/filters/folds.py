@@ -164,13 +164,7 @@ def maps_of(spec: FiltersSpec, context: Context, batch: Batch) -> Tensor:
     """
     output = maps_output(spec, context)
     maps = batch.outputs[output].detach().float().cpu()
-    if maps.dim() != 4 or maps.shape[2] * maps.shape[3] <= 1:
-        raise InputError(
-            f"layer {output.layer!r} puts out {list(maps.shape[1:])} per image: its units have no "
-            "places where they could be active",
-            hint=f"name a spatial layer that runs before it as `start` of audit {context.audit!r}, "
-            "such as the last convolution",
-        )
+    refuse_flat(maps, output.layer or "", context.audit)
     broken = (~maps.flatten(1).isfinite().all(1)).nonzero().flatten().tolist()
     if broken:
         raise InputError(
@@ -179,6 +173,21 @@ def maps_of(spec: FiltersSpec, context: Context, batch: Batch) -> Tensor:
             hint="check the network's weights for NaN, and the preprocessing",
         )
     return maps
+
+
+def refuse_flat(maps: Tensor, layer: str, audit: str) -> None:
+    """Raise where the units of a layer, given by its output [B, ...], have no places.
+
+    Raises:
+        InputError: with the shape, and the way to look at such units all the same.
+    """
+    if maps.dim() != 4 or maps.shape[2] * maps.shape[3] <= 1:
+        raise InputError(
+            f"layer {layer!r} puts out {list(maps.shape[1:])} per image: its units have no places "
+            "where they could be active",
+            hint=f"name a spatial layer that runs before it as `start` of audit {audit!r}, such as "
+            "the last convolution",
+        )
 
 
 def images_of(spec: FiltersSpec, context: Context, batch: Batch) -> Iterator[Image]:

@@ -158,6 +158,21 @@ class Regions:
         return False
 
 
+def refuse_flat(activation: Tensor, layer: str) -> None:
+    """Raise where a layer, given by its output [B, ...], puts out no maps.
+
+    Raises:
+        InputError: with the shape.
+    """
+    if activation.ndim != 4 or activation.shape[2] * activation.shape[3] <= 1:
+        raise InputError(
+            f"layer {layer!r} puts out {list(activation.shape[1:])} per image: its units have no "
+            "places where they could be active",
+            hint="name a layer with maps, such as the last convolution; `auditor layers` lists "
+            "them with their shapes",
+        )
+
+
 def spatial(activation: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     """Maps [B, U, h, w] of a layer, and their largest values [B, U].
 
@@ -166,13 +181,7 @@ def spatial(activation: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: the layer has no places.
     """
-    if activation.ndim != 4:
-        raise InputError(
-            f"layer {layer!r} puts out {list(activation.shape[1:])} numbers per image and no maps, "
-            "so there are no places in which a filter could be active",
-            hint="name a layer with maps, such as the last convolution; `auditor layers` lists "
-            "them with their shapes",
-        )
+    refuse_flat(activation, layer)
     maps = activation.detach().float()
     # The extremes are not finite where any value is not.
     peaks, floors = maps.amax((2, 3)), maps.amin((2, 3))
