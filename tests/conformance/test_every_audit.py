@@ -37,6 +37,7 @@ attributes:
   flower: {output: 4, column: flower}
 rules:
   every: {among: [smiling, lipstick, hat, beard, flower], expect: unrelated, why: Independent.}
+vocabulary: {source: everyday}
 engine: {device: cpu, shard_size: 32, batch_size: 16, num_threads: 1}
 audits:
 """
@@ -44,6 +45,11 @@ audits:
 EXAMPLES = {
     "failures": "{kind: failures, min_group: 8, min_failures: 2, permutations: 9, resamples: 5, "
     "valid: {coverage: 0, excess: 0}, alpha: 0.49, pictures: {images: 2, failures: 2}}",
+    "filters": "{kind: filters, layer: features.4, dissection: {min_images: 4}, explainer: "
+    "{epochs: 3, folds: 2}, naming: {images: 3, draws: 99, evaluated: 8}, "
+    "expected: [hat], unwanted: [glasses], cards: {filters: 2, images: 2}}",
+    "groups": "{kind: groups, by: [skin], layer: features.4, min_images: 8, min_difference: 0, "
+    "alpha: 0.49, pictures: {differences: 2, images: 2}}",
     "relationships": "{kind: relationships, layer: features.4, examples: 4, min_images: 16}",
 }
 """Kind of audit -> a small spec of it that runs in seconds."""

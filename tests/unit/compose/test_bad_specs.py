@@ -274,7 +274,7 @@ def test_interpolations_that_lead_nowhere_or_in_circles_are_located(problems):
         ("portraitz", "did you mean `portraits`?"),
         (
             "qqqq",
-            "known packaged specs: cifar10_attributes, cifar10_failures, portraits, "
+            "known packaged specs: cifar10_attributes, cifar10_failures, coco_filters, portraits, "
             "portraits_clean",
         ),
         ("../portraits", "did you mean `portraits`?"),
