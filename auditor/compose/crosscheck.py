@@ -50,6 +50,16 @@ def warnings(spec: AuditSpec) -> Iterator[str]:
         yield "the spec has no rules: relationships are mined, but none is held against a rule"
     if spec.audits and spec.extractor is not None and not uses_extractor(spec):
         yield "the spec has an extractor, but no audit uses its features"
+    if spec.audits and spec.vocabulary is not None and not uses_vocabulary(spec):
+        yield "the spec has a vocabulary, but no audit names filters in words"
+
+
+def uses_vocabulary(spec: AuditSpec) -> bool:
+    """Whether some audit puts filters into words."""
+    return any(
+        isinstance(audit, FiltersSpec) and audit.explainer is not None
+        for audit in spec.audits.values()
+    )
 
 
 def uses_extractor(spec: AuditSpec) -> bool:

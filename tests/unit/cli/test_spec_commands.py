@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+
+from auditor.compose.load import load_spec
 
 BAD = "titel: x\nengine: {seed: many}\n"
 
@@ -21,7 +24,7 @@ def test_validate_says_ok_and_the_digest(auditor: Auditor) -> None:
     done = auditor("validate", "portraits", "engine.device=cpu")
     assert (done.code, done.err) == (0, "")
     first, second = done.out.splitlines()
-    assert first == "ok: packaged:portraits (2 audits, 20 attributes, 190 rules)"
+    assert first == "ok: packaged:portraits (5 audits, 20 attributes, 190 rules)"
     assert len(second.removeprefix("digest: ")) == 64
 
 
@@ -93,8 +96,9 @@ def test_validate_as_json_of_a_spec_that_is_not_there(auditor: Auditor) -> None:
 
 
 def test_warnings_go_beside_the_output(auditor: Auditor) -> None:
-    removed = ("~audits.relationships", "~audits.failures", "policy.required=[]")
-    done = auditor("validate", "portraits", *removed)
+    audits = load_spec("portraits").spec.audits
+    removed = [f"~audits.{name}" for name in audits]
+    done = auditor("validate", "portraits", *removed, "policy.required=[]")
     assert done.code == 0
     assert done.err.startswith("warning: the spec has no audits")
     assert "warnings" in auditor("validate", "portraits", "--json").document()
@@ -120,6 +124,20 @@ def test_what_the_first_spec_comments_out_validates_too(auditor: Auditor) -> Non
     Path("more.yaml").write_text("\n".join(lines) + "\n")
     done = auditor("validate", "more.yaml")
     assert (done.code, done.err) == (0, "")
+
+
+def test_every_kind_of_audit_of_the_first_spec_validates(auditor: Auditor) -> None:
+    auditor("init")
+    text = Path("audit.yaml").read_text()
+    # Keys and list entries lose their comment sign; sentences keep it.
+    Path("more.yaml").write_text(re.sub(r"^  # (?=- |(  )?\w+:)", "  ", text, flags=re.MULTILINE))
+    done = auditor("validate", "more.yaml")
+    assert (done.code, done.err) == (0, "")
+    spec = load_spec("more.yaml").spec
+    assert sorted(spec.audits) == ["failures", "filters", "groups", "relationships"]
+    assert all(audit.kind == name for name, audit in spec.audits.items())
+    assert spec.extractor is not None
+    assert spec.vocabulary is not None
 
 
 def test_init_makes_the_folder_it_is_given(auditor: Auditor) -> None:
@@ -149,7 +167,8 @@ def test_layers_tells_the_layers_of_the_extractor_from_those_of_the_model(
     assert {("model", "features.0"), ("extractor", "layer1.0.conv1")} <= found
     assert ("model", "layer1.0.conv1") not in found
     assert "network" in auditor("layers", "portraits", *overrides).out.splitlines()[0]
-    alone = auditor("layers", "portraits", "~extractor", "~audits.failures").out.splitlines()
+    users = ("~audits.failures", "~audits.robust_filters")
+    alone = auditor("layers", "portraits", "~extractor", *users).out.splitlines()
     assert alone[0].split() == ["layer", "module", "output", "shape"]
 
 
@@ -159,7 +178,8 @@ def test_plan_tells_what_a_failure_audit_looks_at(auditor: Auditor) -> None:
     assert "train  extractor on reference" in done.out
     assert "chosen by failures/trees" in done.out
     steps = auditor("plan", "portraits", *ROBUST, "--json").document()["steps"]
-    [visit] = [step for step in steps if step["kind"] == "visit"]
+    visits = {step["audit"]: step for step in steps if step["kind"] == "visit"}
+    visit = visits["failures"]
     assert (visit["network"], visit["after"]) == ("extractor", ["trees"])
     drawn = auditor("plan", "portraits", *ROBUST, "--format", "mermaid").out
     assert "visit failures/pictures on test<br/>up to" in drawn

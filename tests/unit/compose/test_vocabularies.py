@@ -59,3 +59,14 @@ def test_files_alone_tell_the_concepts_of_other_datasets(auditor: Auditor) -> No
 
 def test_a_concept_may_be_left_without_words(auditor: Auditor) -> None:
     assert problems(auditor, BASE + EVERYDAY.replace("{CONCEPTS}", "{hat: []}")) == []
+
+
+def test_a_vocabulary_that_no_audit_uses_is_a_warning(auditor: Auditor) -> None:
+    everyday = EVERYDAY.replace("{CONCEPTS}", "{}")
+    unworded = FILTERS.replace("features.0", "features.0, explainer: null")
+    warning = "the spec has a vocabulary, but no audit names filters in words"
+    for audits, expected in ((unworded, [warning]), (FILTERS, [])):
+        Path("audit.yaml").write_text(BASE + audits + everyday)
+        done = auditor("validate", "audit.yaml", "--json")
+        assert done.code == 0, done.err
+        assert done.document()["warnings"] == expected
