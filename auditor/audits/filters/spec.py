@@ -123,9 +123,10 @@ class FiltersSpec(SpecModel):
     """Whose filters: the model's or those of the extractor's network."""
     layer: str | None = None
     """Module path of the layer; for the extractor, its own layer by default. Units without places,
-    such as those of a linear layer, are looked at through the last spatial layer before."""
+    such as those of a linear layer, are looked at through the layer that `start` names."""
     start: str | None = None
-    """Spatial layer through which units without places are looked at."""
+    """Spatial layer through which units without places are looked at, such as the last convolution;
+    for the extractor's own layer, its `heatmap_layer` by default."""
     threshold: ThresholdSpec = ThresholdSpec()
     """When a place counts as active."""
     dissection: DissectionSpec = DissectionSpec()
