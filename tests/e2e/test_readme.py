@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.catalog import AuditSpec
+from auditor.compose.folders import packaged_groups
 from auditor.compose.load import load_spec
 
 Auditor = Callable[..., Any]
@@ -60,3 +61,15 @@ def test_every_kind_of_audit_and_every_packaged_spec_is_in_the_readme(repository
     specs = [path.stem for path in (repository / "specs").glob("*.yaml")]
     named = [name for name in (*kinds, *specs) if name != "__pycache__"]
     assert not [name for name in named if f"`{name}`" not in text]
+
+
+def test_every_packaged_group_file_is_listed_beside_the_specs(repository: Path) -> None:
+    listed = {
+        row[0]: set(re.findall(r"`([^`]+)`", row[1]))
+        for row in re.findall(
+            r"^\| `(\w+)/` \|[^|]*\| (.*) \|$",
+            (repository / "specs" / "README.md").read_text(),
+            re.MULTILINE,
+        )
+    }
+    assert listed == {group: set(names) for group, names in packaged_groups().items()}
