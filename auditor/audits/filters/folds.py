@@ -24,6 +24,7 @@ from auditor.errors import InputError
 from auditor.measure.dissection import Totals, overlap
 from auditor.measure.fold import Batch
 from auditor.measure.quantiles import bucket, sampling, top_images, top_values
+from auditor.measure.threads import threads_for
 
 
 @final
@@ -104,13 +105,20 @@ class Regions:
         regions: list[Learnt] = []
         pairs: list[Shown] = []
         for image in images_of(self.spec, self.context, batch):
-            thresholds = self.selected.thresholds
-            totals.add(
-                image.bucket % IMAGE_FOLDS,
-                overlap(image.maps, thresholds, image.concepts, image.masks, categories),
-            )
-            regions.append(learnt(self.spec, image, self.quota, seed=self.context.seed))
-            pairs.append(self.shown(image))
+            # Many short steps per image: a second thread would be waited for at each of them.
+            with threads_for(image.maps.numel()):
+                totals.add(
+                    image.bucket % IMAGE_FOLDS,
+                    overlap(
+                        image.maps,
+                        self.selected.thresholds,
+                        image.concepts,
+                        image.masks,
+                        categories,
+                    ),
+                )
+                regions.append(learnt(self.spec, image, self.quota, seed=self.context.seed))
+                pairs.append(self.shown(image))
         return RegionsState(
             intersections=totals.intersections,
             active_original=totals.active_original,

@@ -31,6 +31,7 @@ from auditor.errors import InputError
 from auditor.measure.dissection import Totals, overlap
 from auditor.measure.fold import Batch
 from auditor.measure.quantiles import Sampling, bucket, sampling, top_values
+from auditor.measure.threads import threads_for
 from auditor.needs import Output
 
 CAPACITY = 32_768
@@ -141,10 +142,11 @@ class Regions:
         totals = Totals(IMAGE_FOLDS, maps.shape[1], len(self.categories), num_categories)
         for image in regions.annotated.nonzero().flatten().tolist():
             own = regions.image == image
-            counts = overlap(
-                maps[image], limits, regions.concept[own], regions.masks[own], self.categories
-            )
-            totals.add(folds[image], counts)
+            with threads_for(maps[image].numel()):
+                counts = overlap(
+                    maps[image], limits, regions.concept[own], regions.masks[own], self.categories
+                )
+                totals.add(folds[image], counts)
         return OverlapState(
             intersections=totals.intersections,
             active=totals.active_original,
