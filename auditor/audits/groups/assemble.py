@@ -168,7 +168,7 @@ def comparison_result(
     mine = order[compared.counts[order, 0] == index]
     tested = mine[compared.p_values[mine] >= 0]
     num_different = int(compared.different[mine].sum())
-    images = (groups[one.first].images, OTHERS if one.second is None else groups[one.second].images)
+    images, titles = side_words(groups, one, num_both)
     reason = untestable(spec, images, (num_first, num_second), len(tested))
     if reason and num_both:
         reason += f"; {counted(num_both, 'picture')} in both groups took no part"
@@ -179,6 +179,8 @@ def comparison_result(
         id="~".join(ids),
         first=ids[0],
         second=ids[1] if len(ids) > 1 else None,
+        first_title=titles[0],
+        second_title=titles[1],
         first_images=images[0],
         second_images=images[1],
         outcome="not_testable" if reason else told,
@@ -194,6 +196,20 @@ def comparison_result(
             difference_result(spec, context, compared, position)
             for position in tested[:listed].tolist()
         ),
+    )
+
+
+def side_words(
+    groups: tuple[Group, ...], one: Comparison, num_both: int
+) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Both sides in sentences and in headings; a group that lost images to the other is `alone`."""
+    first = groups[one.first]
+    if one.second is None:
+        return (first.images, OTHERS), (first.title, OTHERS)
+    second, alone = groups[one.second], " alone" if num_both else ""
+    return (
+        (first.images + alone, second.images + alone),
+        (first.title + alone, second.title + alone),
     )
 
 

@@ -31,6 +31,9 @@ from auditor.wording import (
     sentence,
 )
 
+LEAST_PLACES = 3
+"""A single picture takes no more than a third of its side."""
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -39,6 +42,8 @@ class Strip:
     label: str
     note: str
     tiles: tuple[Tile, ...]
+    blanks: int
+    """Places left empty, so that pictures are of one size however many there are."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,6 @@ class Shown:
     """One difference with its pictures."""
 
     title: str
-    words: str
     first: Strip
     second: Strip
 
@@ -83,7 +87,7 @@ def make_case(
     return Case(
         number=index,
         anchor=f"audit-{audit}-{index}",
-        title=sentence(f"{plain(one.first_images)} and {plain(one.second_images)}")[:-1],
+        title=sides_title(one),
         severity=own[0].severity if own else "",
         claim=comparison_claim(result, one, names),
         drawing=figures.differences(one, labels, name=f"differences-{index}"),
@@ -96,6 +100,11 @@ def make_case(
         steps=tuple(sentence(plain(action)) for f in own for action in f.actions),
         ids=tuple(finding.id for finding in own),
     )
+
+
+def sides_title(one: ComparisonResult) -> str:
+    """`Skin deep and other pictures`."""
+    return sentence(f"{plain(one.first_title)} and {plain(one.second_title)}")[:-1]
 
 
 def label(result: GroupsResult, found: DifferenceResult, names: Names) -> str:
@@ -130,37 +139,53 @@ def shown_difference(
 ) -> Shown:
     """One difference with pictures of both sides."""
     found = next((d for d in one.differences if d.item == picture.item), None)
-    title = plain(found.title) if found is not None else f"{thing(result.compare)} {picture.item}"
+    title = plain(found.title) if found else f"{thing(result.compare)} {picture.item}"
+    if result.compare == "filters" and picture.item in names:
+        title += f" · {plain(names[picture.item])}"
     start = picture.active
     second = None if start is None else start + len(picture.first)
+    most = max(len(files) for each in result.pictures for files in (each.first, each.second))
+    places = max(LEAST_PLACES, most)
     return Shown(
-        title=title,
-        words=plain(names.get(picture.item, "")) if result.compare == "filters" else "",
+        title=sentence(title)[:-1],
         first=strip(
-            result, one.first_images, found.first if found else None,
-            picture.first, picture.first_activations, active, start,
+            result, (one.first_title, one.first_images), found.first if found else None,
+            picture.first, picture.first_activations, active, start, places,
         ),
         second=strip(
-            result, one.second_images, found.second if found else None,
-            picture.second, picture.second_activations, active, second,
+            result, (one.second_title, one.second_images), found.second if found else None,
+            picture.second, picture.second_activations, active, second, places,
         ),
     )  # fmt: skip
 
 
 def strip(
     result: GroupsResult,
-    images: str,
+    side: tuple[str, str],
     share: Estimate | None,
     files: Sequence[str],
     activations: Sequence[float],
     active: NDArray[np.bool_],
     start: int | None,
+    places: int,
 ) -> Strip:
-    """Pictures of one side; for filters the line encloses where the filter is active."""
+    """Pictures of one side; for filters the line encloses where the filter is active.
+
+    Args:
+        result: The audit's result.
+        side: The side in a heading, and its images in words.
+        share: Share of them; None where it is not among the listed differences.
+        files: Pictures.
+        activations: Largest activation in each.
+        active: Where filters are active [Z, g, g'], all pictures of the audit.
+        start: The first of these pictures among them.
+        places: Pictures that fit beside each other.
+    """
+    heading, images = side
     tiles = []
     for i, file in enumerate(files):
         region = active[start + i] if start is not None and start + i < len(active) else None
-        value = number(activations[i], 1) if i < len(activations) else ""
+        value = activation(activations[i]) if i < len(activations) else ""
         state = "" if region is None else ", active" if bool(region.any()) else ", not active"
         tiles.append(
             Tile(
@@ -172,10 +197,16 @@ def strip(
         )
     note = "" if share is None else f"{percent(share.value)} {NOTES[result.compare]}"
     return Strip(
-        label=sentence(plain(images))[:-1],
+        label=sentence(plain(heading))[:-1],
         note=note if tiles else f"{note}, none to show",
         tiles=tuple(tiles),
+        blanks=max(0, places - len(tiles)) if tiles else 0,
     )
+
+
+def activation(value: float) -> str:
+    """`12.3`, and `0.04` where one digit would not tell it from nothing."""
+    return number(value, 1 if abs(value) >= 1 else 2)
 
 
 NOTES = {

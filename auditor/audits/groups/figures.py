@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from auditor.audits.groups.result import ComparisonResult, DifferenceResult, NetworksResult
 from auditor.audits.groups.words import the
@@ -52,10 +52,10 @@ class Sides:
     """What is on both sides of the middle.
 
     Attributes:
-        first: Heading of the right side.
-        second: Heading of the left side.
-        first_mark: A value marked by a dashed line on the right side; None for no line.
-        second_mark: The same on the left side.
+        first: Heading of the left side.
+        second: Heading of the right side.
+        first_mark: A value marked by a dashed line on the left side; None for no line.
+        second_mark: The same on the right side.
         digits: Digits behind the point of values; None for percent.
     """
 
@@ -94,8 +94,8 @@ def differences(comparison: ComparisonResult, labels: Sequence[str], *, name: st
         for label, one in zip(labels, found, strict=False)
     )
     sides = Sides(
-        first=f"{comparison.first_images} ({count(comparison.num_first)})",
-        second=f"{comparison.second_images} ({count(comparison.num_second)})",
+        first=f"{plain(comparison.first_title)} ({count(comparison.num_first)})",
+        second=f"{plain(comparison.second_title)} ({count(comparison.num_second)})",
         first_mark=comparison.first_ceiling,
         second_mark=comparison.second_ceiling,
     )
@@ -105,17 +105,19 @@ def differences(comparison: ComparisonResult, labels: Sequence[str], *, name: st
         name=name,
         alt=f"Shares of {the(comparison.first_images)} and of {the(comparison.second_images)}: "
         f"{'; '.join(told(row, sides) for row in rows)}.",
-        caption=caption(comparison, found),
+        caption=caption(comparison, found, marked=any(reach_of(rows, sides).marks)),
     )
 
 
-def caption(comparison: ComparisonResult, found: Sequence[DifferenceResult]) -> str:
+def caption(
+    comparison: ComparisonResult, found: Sequence[DifferenceResult], *, marked: bool
+) -> str:
     """What to look for."""
     parts = [
         "Thin lines: 95 % ranges. At the right: the difference in points with its range, in bold "
         "where it counts as different.",
     ]
-    if comparison.first_ceiling is not None:
+    if marked:
         parts.append("Dashed: the ceiling, which no share can pass.")
     if len(found) < comparison.num_tested:
         parts.append(
@@ -177,11 +179,7 @@ def paint(figure: Figure, *, rows: Sequence[Row], sides: Sides) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    ends = [highest(one) for row in rows for one in (row.first, row.second)]
-    longest = max(*ends, 0.05)
-    # A ceiling just behind the longest bar shows, with room for a number behind it.
-    marks = [m for m in (sides.first_mark, sides.second_mark) if m and m < 1.25 * longest]
-    reach = 1.24 * max(longest, *marks, 0.0)
+    reach, marks = reach_of(rows, sides)
     axes.set_xlim(-reach, reach)
     set_ticks(axes, sides, reach)
     axes.axvline(0, color=SOFT, linewidth=0.8, zorder=2)
@@ -191,15 +189,36 @@ def paint(figure: Figure, *, rows: Sequence[Row], sides: Sides) -> None:
         where = axes.get_yaxis_transform()
         axes.text(-0.02, y, clipped(row.label, 30), ha="right", transform=where, **beside)
         axes.text(1.02, y, sides.gap(row.difference), ha="left", transform=where, **beside)
-        paint_bar(axes, y, row.first, sides, reach, strong=row.strong, left=False)
-        paint_bar(axes, y, row.second, sides, reach, strong=row.strong, left=True)
-    paint_marks(axes, sides, reach)
+        paint_bar(axes, y, row.first, sides, reach, strong=row.strong, left=True)
+        paint_bar(axes, y, row.second, sides, reach, strong=row.strong, left=False)
+    for sign, mark in zip((-1.0, 1.0), marks, strict=True):
+        if mark is not None:
+            axes.axvline(sign * mark, color=INK, linewidth=0.8, linestyle=(0, (3, 2)), zorder=2)
     # Headings stand over their side, and end at the middle.
-    for x, ha, text in ((-0.03, "right", sides.second), (0.03, "left", sides.first)):
+    for x, ha, text in ((-0.03, "right", sides.first), (0.03, "left", sides.second)):
         axes.text(
             x * reach, 1.0 + 0.06 / (height * (top - bottom)), clipped(text, 44), ha=ha,
             va="bottom", size=8.5, color=INK, transform=axes.get_xaxis_transform(),
         )  # fmt: skip
+
+
+class Reach(NamedTuple):
+    """How far the drawing goes to either side, and the marks of both sides that lie inside."""
+
+    end: float
+    marks: tuple[float | None, float | None]
+
+
+def reach_of(rows: Sequence[Row], sides: Sides) -> Reach:
+    """Room for the longest bar, its number, and a mark just behind it; a mark of 1 says nothing."""
+    longest = max(*(highest(one) for row in rows for one in (row.first, row.second)), 0.05)
+    near = [m for m in (sides.first_mark, sides.second_mark) if m and m < 1.25 * longest]
+    end = 1.24 * max(longest, *near, 0.0)
+    first, second = (
+        mark if mark is not None and mark < min(1.0, end) else None
+        for mark in (sides.first_mark, sides.second_mark)
+    )
+    return Reach(end, (first, second))
 
 
 def highest(estimate: Estimate) -> float:
@@ -221,23 +240,16 @@ def paint_bar(
     """One side of one row: bar, range and value."""
     sign = -1.0 if left else 1.0
     value = found.value or 0.0
-    color = (EXPECTED if left else FOUND) if strong else FAINT
+    color = (FOUND if left else EXPECTED) if strong else FAINT
     axes.barh(y, sign * value, height=0.62, color=color, edgecolor=SOFT, linewidth=0.4, zorder=1)
     if found.low is not None and found.high is not None:
         ends = [sign * found.low, sign * found.high]
         axes.plot(ends, [y, y], color=INK, linewidth=0.9, zorder=3)
     start = highest(found) + 0.02 * reach
-    mark = sides.second_mark if left else sides.first_mark
+    mark = sides.first_mark if left else sides.second_mark
     if mark is not None and start - 0.02 * reach < mark < start + 0.17 * reach:
         start = mark + 0.02 * reach  # the dashed line would run through the number
     axes.text(
         sign * start, y, sides.words(found.value),
         ha="right" if left else "left", va="center", size=8, zorder=4,
     )  # fmt: skip
-
-
-def paint_marks(axes: Axes, sides: Sides, reach: float) -> None:
-    """Ceilings that lie inside the drawing, as dashed lines; one of 1 says nothing."""
-    for sign, mark in ((1.0, sides.first_mark), (-1.0, sides.second_mark)):
-        if mark is not None and mark < min(1.0, reach):
-            axes.axvline(sign * mark, color=INK, linewidth=0.8, linestyle=(0, (3, 2)), zorder=2)

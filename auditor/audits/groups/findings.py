@@ -16,7 +16,7 @@ from auditor.audits.groups.words import Names, shares_claim, the, thing
 from auditor.results.base import Verdict
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding, make_finding
-from auditor.wording import count, counted, number, plain, shortened
+from auditor.wording import count, counted, number, plain, shortened, spelt
 
 
 def all_findings(spec: GroupsSpec, audit: str, result: GroupsResult) -> tuple[Finding, ...]:
@@ -49,7 +49,7 @@ def comparison_finding(
         audit=audit,
         code="GROUP_DIFFERENCE" if testable else "NOT_TESTABLE_COMPARISON",
         verdict=verdicts[one.outcome],
-        severity=spec.severity,
+        severity=spec.weight,
         claim=comparison_claim(result, one, {}),
         subjects=(one.first,) if one.second is None else (one.first, one.second),
         estimates=estimates(one, largest),
@@ -157,7 +157,7 @@ def nothing_finding(spec: GroupsSpec, audit: str) -> Finding:
         audit=audit,
         code="NOT_TESTABLE_COMPARISON",
         verdict="inconclusive",
-        severity=spec.severity,
+        severity=spec.weight,
         claim=f"Nothing could be compared: {reason}.",
         subjects=spec.by or spec.splits,
         estimates={"difference": Estimate.absent(reason)},
@@ -177,7 +177,7 @@ def networks_finding(
         audit=audit,
         code="NETWORK_DIFFERENCE" if testable else "NOT_TESTABLE_COMPARISON",
         verdict=verdict,
-        severity=spec.severity,
+        severity=spec.weight,
         claim=networks_claim(spec, result, networks),
         subjects=("model", "extractor"),
         estimates={
@@ -205,13 +205,19 @@ def networks_claim(spec: GroupsSpec, result: GroupsResult, networks: NetworksRes
             f"{counted(spec.min_images, 'picture')}."
         )
     detected = (
-        f"Filters of {one} detect {counted(len(networks.first.detected), 'concept')}, those of "
-        f"{other} {count(len(networks.second.detected))}, of {count(result.num_tested)} looked at."
+        f"Of {counted(result.num_tested, 'concept')} looked at, filters of {one} detect "
+        f"{amount(networks.first.detected)}, and those of {other} "
+        f"{amount(networks.second.detected)}."
     )
     differing = [concept for concept in networks.concepts if concept.different]
     if not differing:
         return f"{detected} No concept is surely known to one of them alone."
     return f"{detected} {known_better(differing, one, other)}"
+
+
+def amount(concepts: Sequence[str]) -> str:
+    """`none`, `three`, `17`: how many."""
+    return spelt(len(concepts)) if concepts else "none"
 
 
 def known_better(differing: Sequence[ConceptResult], one: str, other: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 from math import comb, prod
@@ -22,13 +22,15 @@ class Group:
 
     Attributes:
         id: Stable name, such as `skin=deep`, `skin=deep+age=old`, `split=test` or a name.
-        images: The images in words.
+        images: The images in words, such as `pictures whose skin is deep`.
+        title: The same for a heading, such as `skin deep`.
         split: Position of the split that the group is; None where columns decide.
         conditions: Column -> values, all of which an image has to meet.
     """
 
     id: str
     images: str
+    title: str
     split: int | None = None
     conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -49,20 +51,28 @@ class Comparison:
 def groups_of(spec: GroupsSpec, context: Context) -> tuple[Group, ...]:
     """The groups, in the order of the spec and of the columns' values."""
     if spec.named:
-        return tuple(
-            Group(id=name, images=f"pictures of the group “{plain(name)}”", conditions=conditions)
-            for name, conditions in spec.named.items()
-        )
+        return tuple(named_group(name, found) for name, found in spec.named.items())
     if spec.by:
         return tuple(combined_groups(spec, context))
     return tuple(
-        Group(id=f"split={name}", images=f"pictures of the split “{plain(name)}”", split=index)
+        Group(
+            id=f"split={name}",
+            images=f"pictures of the split “{plain(name)}”",
+            title=f"split {plain(name)}",
+            split=index,
+        )
         for index, name in enumerate(spec.splits)
     )
 
 
+def named_group(name: str, conditions: Mapping[str, tuple[str, ...]]) -> Group:
+    """A group of the spec, whose name has underscores for spaces."""
+    title = name.replace("_", " ")
+    return Group(name, f"pictures of the group “{title}”", title, conditions=conditions)
+
+
 def combined_groups(spec: GroupsSpec, context: Context) -> Iterator[Group]:
-    """One group per combination of the columns' values.
+    """One group per combination of the columns' values; 1 before 0 in columns of these alone.
 
     Raises:
         PlanError: there are too many combinations.
@@ -70,14 +80,40 @@ def combined_groups(spec: GroupsSpec, context: Context) -> Iterator[Group]:
     values = [context.columns.get(name, ()) for name in spec.by]
     if prod(map(len, values)) > MOST_COMPARISONS:
         raise too_many(context.audit, prod(map(len, values)), "groups")
-    for combination in product(*values):
-        pairs = tuple(zip(spec.by, combination, strict=True))
-        shared = listing([f"{plain(name)} is {plain(value)}" for name, value in pairs])
+    marks = [is_mark(found) for found in values]
+    ordered = [found[::-1] if mark else found for found, mark in zip(values, marks, strict=True)]
+    for combination in product(*ordered):
+        parts = tuple(zip(spec.by, combination, marks, strict=True))
         yield Group(
-            id="+".join(f"{name}={value}" for name, value in pairs),
-            images=f"pictures whose {shared}",
-            conditions={name: (value,) for name, value in pairs},
+            id="+".join(f"{name}={value}" for name, value, _ in parts),
+            images=described(parts),
+            title=", ".join(headed(*part) for part in parts),
+            conditions={name: (value,) for name, value, _ in parts},
         )
+
+
+def is_mark(values: tuple[str, ...]) -> bool:
+    """Whether a column says of each image that it has something, or has not."""
+    return set(values) == {"0", "1"}
+
+
+def headed(name: str, value: str, mark: bool) -> str:
+    """`skin deep`, `with “hat”`: one condition in a heading."""
+    if mark:
+        return f"{'with' if value == '1' else 'without'} “{plain(name)}”"
+    return f"{plain(name)} {plain(value)}"
+
+
+def described(parts: Sequence[tuple[str, str, bool]]) -> str:
+    """`pictures with “hat” whose skin is deep`: the conditions of one group in a sentence."""
+    words = ["pictures"]
+    marks = [headed(*part) for part in parts if part[2]]
+    if marks:
+        words.append(listing(marks))
+    values = [f"{plain(name)} is {plain(value)}" for name, value, mark in parts if not mark]
+    if values:
+        words.append(f"whose {listing(values)}")
+    return " ".join(words)
 
 
 def comparisons_of(

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from auditor.audits.groups.result import GroupsResult, NetworksResult
+from auditor.audits.groups.spec import Compared
+from auditor.audits.groups.words import thing
 from auditor.wording import count, counted, number, percent, spelt
+
+SILENT: dict[Compared, str] = {
+    "filters": "never active",
+    "attributes": "labelled in no picture",
+    "concepts": "annotated in no picture",
+    "predictions": "never made",
+    "networks": "annotated in no picture",
+}
+"""What may be said of things that no picture shows."""
 
 
 def limits(result: GroupsResult) -> tuple[str, ...]:
@@ -13,6 +24,12 @@ def limits(result: GroupsResult) -> tuple[str, ...]:
     found = [coverage(result)]
     if result.compare == "filters":
         found += filter_limits(result)
+    if result.num_silent:
+        are = "is" if result.num_silent == 1 else "are"
+        found.append(
+            f"{counted(result.num_silent, thing(result.compare))} {are} {SILENT[result.compare]} "
+            "and could not be compared."
+        )
     skipped = sum(one.outcome == "not_testable" for one in result.comparisons)
     if skipped:
         was = "was" if skipped == 1 else "were"
@@ -57,18 +74,14 @@ def filter_limits(result: GroupsResult) -> list[str]:
             f"A filter counts as active in the {percent(result.share, 1)} of all places with its "
             f"largest values. With maps of {rows} × {columns} places, no filter can be active in "
             f"more than {percent(result.ceiling, 1)} of all pictures. In a part of the pictures "
-            "the share can be higher; the dashed lines show how high. Layers with maps of other "
-            "sizes have other ceilings, so differences between layers are not comparable."
+            "the share can be higher; dashed lines in the charts show how high, where bars come "
+            "near. Layers with maps of other sizes have other ceilings, so differences between "
+            "layers are not comparable."
         )
     if not result.exact:
         found.append(
             "The values from which on filters are active were taken from a random part of all "
             f"places: the share of active places is exact to {percent(result.rank_error, 2)}."
-        )
-    if result.num_silent:
-        are = "is" if result.num_silent == 1 else "are"
-        found.append(
-            f"{counted(result.num_silent, 'filter')} {are} never active and could not be compared."
         )
     return found
 

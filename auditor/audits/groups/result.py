@@ -60,6 +60,10 @@ class ComparisonResult(ResultModel):
     """Id of the first group."""
     second: str | None
     """Id of the second; None for all other images."""
+    first_title: str
+    """The first side in a heading, such as `skin deep`."""
+    second_title: str
+    """The second side in a heading."""
     first_images: str
     """The first side in words."""
     second_images: str

@@ -88,7 +88,12 @@ def make_section(
     rows = concept_rows(result) if result.networks else difference_rows(result, names, anchors)
     return GroupsSection(
         asked=asked(result),
-        reading=reading(result),
+        reading=reading(
+            result,
+            named=any(
+                found.item in names for one in result.comparisons for found in one.differences
+            ),
+        ),
         result=summary(spec, result, len(differing)),
         networks=figures.networks(result.networks, name="networks") if result.networks else None,
         learnt=learnt(result),

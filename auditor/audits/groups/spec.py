@@ -60,10 +60,18 @@ class GroupsSpec(SpecModel):
     """Differences of shares below this are not reported, however certain."""
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     """Level of the tests, after Benjamini-Hochberg over everything compared."""
-    severity: Severity = "warning"
-    """How much a difference weighs."""
+    severity: Severity | None = None
+    """How much a difference weighs; by default `note` for filters, attributes and concepts, which
+    mostly differ because the groups do, and `warning` for predictions and networks."""
     pictures: GroupPicturesSpec = GroupPicturesSpec()
     """What is shown of the largest differences."""
+
+    @property
+    def weight(self) -> Severity:
+        """The severity in force."""
+        if self.severity is not None:
+            return self.severity
+        return "warning" if self.compare in ("predictions", "networks") else "note"
 
     @model_validator(mode="after")
     def one_way_of_grouping(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditor.audits.groups.cases import label
+from auditor.audits.groups.cases import label, sides_title
 from auditor.audits.groups.result import ConceptResult, GroupsResult
 from auditor.audits.groups.words import Names
 from auditor.results.base import Verdict
@@ -51,7 +51,7 @@ def difference_rows(
     """The listed differences of every comparison, and a line for each that could not be made."""
     rows: list[Row] = []
     for one in result.comparisons:
-        groups = f"{plain(one.first_images)} and {plain(one.second_images)}"
+        groups = sides_title(one)
         if one.outcome == "not_testable":
             reason = sentence(plain(one.reason or ""))[:-1]
             rows.append(

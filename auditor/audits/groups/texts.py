@@ -8,6 +8,12 @@ from auditor.audits.groups.spec import GroupsSpec
 from auditor.audits.groups.words import thing
 from auditor.wording import counted, number, percent, plain, sentence, shortened, spelt
 
+NAMES = (
+    "Words behind a filter",
+    "What the section about filters says that this one looks at, with the share of votes or the "
+    "overlap that speaks for it, 1 at best. A suggestion, and no person's judgement.",
+)
+
 
 def asked(result: GroupsResult) -> tuple[str, ...]:
     if result.networks is not None:
@@ -33,7 +39,7 @@ def asked(result: GroupsResult) -> tuple[str, ...]:
     return (what[result.compare],)
 
 
-def reading(result: GroupsResult) -> tuple[tuple[str, str], ...]:
+def reading(result: GroupsResult, *, named: bool) -> tuple[tuple[str, str], ...]:
     ranges = (
         "Numbers in brackets",
         "The range in which the true value lies with 95 % confidence, given the pictures that "
@@ -65,6 +71,7 @@ def reading(result: GroupsResult) -> tuple[tuple[str, str], ...]:
     )
     return (
         *((active,) if result.compare == "filters" else ()),
+        *((NAMES,) if named else ()),
         (
             "Different",
             f"The shares of two groups are at least {number(100 * result.min_difference, 0)} "
@@ -73,8 +80,8 @@ def reading(result: GroupsResult) -> tuple[tuple[str, str], ...]:
         ),
         (
             "Bars",
-            "To the right the share of the first side, to the left that of the second. Unlike "
-            "bars mean unlike groups. Filled: different; pale: not surely so.",
+            "To the left the share of the group that is named first, to the right that of the "
+            "other. Unlike bars mean unlike groups. Filled: different; pale: not surely so.",
         ),
         ranges,
     )
@@ -93,11 +100,13 @@ def summary(spec: GroupsSpec, result: GroupsResult, differing: int) -> str:
     if len(tested) < total:
         made = f"Of {counted(total, 'comparison')} of groups, {spelt(len(tested))}"
     made += f" {'was' if len(tested) == 1 else 'were'} made"
-    over = f"each over {counted(result.num_items, thing(result.compare))}"
+    each = "" if len(tested) == 1 else "each "
+    over = f"{each}over {counted(result.num_items, thing(result.compare))}"
     if not differing:
         return f"{made}, {over}. Nothing differs surely and by enough."
     number_of = sum(one.num_different for one in tested)
-    where = "" if len(tested) == 1 else f" in {spelt(differing)} of them"
+    some = "all" if differing == len(tested) else spelt(differing)
+    where = "" if len(tested) == 1 else f" in {some} of them"
     return f"{made}, {over}. {counted(number_of, 'difference')} stood out{where}."
 
 
@@ -114,6 +123,10 @@ def learnt(result: GroupsResult) -> tuple[str, ...]:
             f"{counted(len(names), 'concept')}: {shortened(names, 24)}" if names else "nothing"
         )
         found.append(sentence(f"{of} ({filters}), detects {detects}"))
+    found.append(
+        "No pictures are shown here: overlap is counted over all pictures together. An audit "
+        "of kind “filters” on either layer shows what each of its filters looks at."
+    )
     return tuple(found)
 
 
@@ -130,7 +143,7 @@ def left_out(num_more: int) -> str:
 def untestable(result: GroupsResult) -> tuple[str, ...]:
     """Comparisons that could not be made, with their reasons."""
     return tuple(
-        sentence(f"{plain(one.first_images)} and {plain(one.second_images)}: {plain(one.reason)}")
+        sentence(f"{plain(one.first_title)} and {plain(one.second_title)}: {plain(one.reason)}")
         for one in result.comparisons
         if one.outcome == "not_testable" and one.reason
     )

@@ -74,7 +74,7 @@ def shares_claim(
         return f"{first} of {one} are called “{title}”, and {second} of {other}."
     spoken = f"“{title}” is {VERBS[compare]}"
     if compare == "filters":
-        spoken = f"{title.capitalize()}{f' ({named})' if named else ''} is {VERBS[compare]}"
+        spoken = f"{title.capitalize()}{f', “{named}”,' if named else ''} is {VERBS[compare]}"
     return f"{spoken} in {first} of {one} and in {second} of {other}."
 
 

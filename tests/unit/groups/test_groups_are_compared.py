@@ -237,7 +237,9 @@ def test_two_splits_are_two_groups_with_one_threshold(
 @pytest.mark.parametrize("shape", [(8,), (8, 1, 1)])
 def test_layers_without_places_are_refused(make_spec, make_context, audit, make_batch, shape):
     batch = make_batch(30, outputs={MAPS: torch.rand(30, *shape)})
-    with pytest.raises(InputError, match=r"puts out \[8.*\] per image: its units have no") as raised:
+    with pytest.raises(
+        InputError, match=r"puts out \[8.*\] per image: its units have no"
+    ) as raised:
         audit(make_spec(), make_context(), {"test": batch})
     assert "auditor layers" in str(raised.value)
 

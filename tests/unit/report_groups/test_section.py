@@ -90,9 +90,10 @@ def test_names_of_filters_stand_in_chart_claim_and_table(run):
         audit="filters", spec=spec, result=result, findings=(), names={3: "wheel, car (0.61)"},
         active=active_regions(run, "filters", result), max_cases=5,
     )  # fmt: skip
-    assert body.cases[0].claim.startswith("Filter 3 (wheel, car (0.61)) is active in")
+    assert body.cases[0].claim.startswith("Filter 3, “wheel, car (0.61)”, is active in")
     assert "3 · wheel, car (0.61)" in body.cases[0].drawing.alt
-    assert body.cases[0].shown[0].words == "wheel, car (0.61)"
+    assert body.cases[0].shown[0].title == "Filter 3 · wheel, car (0.61)"
+    assert "Words behind a filter" in dict(body.reading)
 
 
 def test_regions_that_do_not_belong_are_refused(run):
