@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from auditor.audits.failures.actions import situation, suggest_actions
 from auditor.audits.failures.describe import display_names, leaf_claim, shown_leaf
-from auditor.audits.failures.naming import Human, Naming, claim_names
+from auditor.audits.failures.naming import Naming, Suggested, claim_names
 from auditor.audits.failures.result import FailuresResult
 from auditor.audits.failures.section import FailuresSection, make_section
 from auditor.audits.failures.spec import FailuresSpec
 from auditor.catalog import network_of
 from auditor.errors import ArtifactError
-from auditor.judge.review import Decision, FeatureName, Reviews, extractor_keys
+from auditor.judge.review import Reviews
 from auditor.needs import NetworkRole
+from auditor.people import Human
 from auditor.report.filters import unit_names
+from auditor.report.people import called, network_digest, signed
 from auditor.report.reviewing import reviews_of
 from auditor.results.finding import Finding
 from auditor.results.run_record import TrainingRecord
@@ -82,26 +84,27 @@ def naming_of(run: Run, spec: FailuresSpec, result: FailuresResult) -> Naming:
     Raises:
         ArtifactError: the file is not a review.
     """
-    reviews = reviews_of(run)
-    keys = extractor_keys(extractor_digest(run, spec.split), result.layer)
-    elsewhere = sum(len(names) for key, names in reviews.features.items() if key not in keys)
-    digest = keys[-1] if keys else None
+    names = called(run, extractor_digest(run, spec.split), result.layer)
     return Naming(
-        key=keys[0] if keys else None,
-        people={n: human(said) for n, said in reviews.names(digest, result.layer).items()},
-        findings=decided(run, reviews),
-        elsewhere=elsewhere,
+        key=names.key,
+        people=names.people,
+        findings=decided(run, reviews_of(run)),
+        elsewhere=names.elsewhere,
         words=suggested_words(run, result),
     )
 
 
-def suggested_words(run: Run, result: FailuresResult) -> dict[int, str]:
-    """Feature -> `handle, cup (0.61)`, where a filter audit of this run named its unit."""
+def suggested_words(run: Run, result: FailuresResult) -> dict[int, Suggested]:
+    """Feature -> what a filter audit of this run calls its unit, where it has words for it."""
     role = feature_network(run)
     if role is None or result.layer is None:
         return {}
     names = unit_names(run, role, result.layer)
-    return {unit: said.text() for unit, said in names.items() if said.words}
+    return {
+        unit: Suggested(said.suggested(), said.measured())
+        for unit, said in names.items()
+        if said.words
+    }
 
 
 def decided(run: Run, reviews: Reviews) -> dict[str, Human]:
@@ -113,15 +116,6 @@ def decided(run: Run, reviews: Reviews) -> dict[str, Human]:
         and (decision.name or decision.kind)
         and decision.evidence_digest == finding.evidence_digest
     }
-
-
-def human(said: FeatureName) -> Human:
-    return Human(said.name, said.kind, signed(said), said.comment)
-
-
-def signed(said: FeatureName | Decision) -> str:
-    """`J. Doe, 2026-03-01`."""
-    return ", ".join(filter(None, (said.reviewer, said.date.isoformat() if said.date else "")))
 
 
 def feature_network(run: Run) -> NetworkRole | None:
@@ -141,18 +135,11 @@ def extractor_training(run: Run) -> TrainingRecord | None:
 
 def extractor_digest(run: Run, split: str) -> str | None:
     """What names the features: digest of the network's weights, or of the split's table."""
-    training, role = extractor_training(run), feature_network(run)
-    if training is not None:
-        return training.digest
-    inputs = run.record.provenance.inputs
+    role = feature_network(run)
     if role is not None:
-        # An archive or a Python file takes the place of weights where the network comes as one.
-        own = sorted(
-            (given for given in inputs if given.role.startswith(f"{role} ")),
-            key=lambda given: given.role != f"{role} weights",
-        )
-        return next((given.digest for given in own if given.digest), None)
+        return network_digest(run, role)
     if isinstance(run.spec.extractor, FeaturesExtractor):
+        inputs = run.record.provenance.inputs
         return next((i.digest for i in inputs if i.role == f"features {split}"), None)
     return None
 

@@ -75,9 +75,9 @@ def relationships_section(
         examples=relationships_examples(run, audit, result),
         max_cases=run.spec.report.max_findings,
         filters={
-            unit: ", ".join(said.words[:2])
+            unit: text
             for unit, said in unit_names(run, "model", result.layer).items()
-            if said.words
+            if (text := said.label())
         },
     )
 

@@ -162,7 +162,7 @@ def make_case(
         strips=strips(reader, group, leaf, short.get(feature, "")),
         numbers=(*numbers(reader, group, leaf), *luck(group, leaf)),
         feature=feature_words(
-            reader.features.get(feature), said, reader.naming.words.get(feature, "")
+            reader.features.get(feature), said, reader.naming.words.get(feature)
         ),
         others=other_parts(group, leaf, short),
         steps=tuple(

@@ -6,40 +6,26 @@ A person's name wins over one from the spec or the feature table; without either
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import NamedTuple
 
 from auditor.audits.failures.describe import display_names, relation_to
 from auditor.audits.failures.result import FeatureResult, SuggestionResult
+from auditor.people import KINDS, Human, review_lines, said_by
 from auditor.wording import NO_BREAK, counted, interval, number, plain, sentence
 
-Kind = Literal["spurious", "causal", "unsure"]
 
-KINDS: dict[Kind, str] = {
-    "spurious": "it should not matter here",
-    "causal": "it should matter here",
-    "unsure": "whether it should matter is open",
-}
-"""What a person's judgement of a feature says."""
-
-
-@dataclass(frozen=True)
-class Human:
-    """What a person said about a feature.
+class Suggested(NamedTuple):
+    """What a filter audit says of a feature.
 
     Attributes:
-        name: What the feature shows; empty where only its kind was decided.
-        kind: Whether it should matter; None where that was not decided.
-        by: Who said so and when, empty where the file does not tell.
-        comment: Why.
+        name: Its words alone, such as `mouth, lips`.
+        text: The same with how sure they are, such as `mouth, lips (0.61)`.
     """
 
     name: str
-    kind: Kind | None
-    by: str = ""
-    comment: str = ""
+    text: str
 
 
 @dataclass(frozen=True)
@@ -51,14 +37,14 @@ class Naming:
         people: Number of the feature -> what a person said about it.
         findings: Finding id -> what the decision about it says of its feature.
         elsewhere: Names in the review file that belong to other networks or layers.
-        words: Number of the feature -> words that a filter audit of this run suggests for it.
+        words: Number of the feature -> what a filter audit of this run suggests for it.
     """
 
     key: str | None = None
     people: Mapping[int, Human] = field(default_factory=dict)
     findings: Mapping[str, Human] = field(default_factory=dict)
     elsewhere: int = 0
-    words: Mapping[int, str] = field(default_factory=dict)
+    words: Mapping[int, Suggested] = field(default_factory=dict)
 
     def human(self, feature: int, ids: Sequence[str] = ()) -> Human | None:
         """What a person said about a feature, in a decision about these findings or in general."""
@@ -98,22 +84,21 @@ def suggestion_words(suggestion: SuggestionResult) -> str:
 
 
 def feature_words(
-    feature: FeatureResult | None, said: Human | None, words: str = ""
+    feature: FeatureResult | None, said: Human | None, words: Suggested | None = None
 ) -> tuple[str, ...]:
     """Who calls the feature what, and what labels and pictures suggest; for `The feature`.
 
     Args:
         feature: The feature; nothing is said without one.
         said: What a person said about it.
-        words: What a filter audit suggests, such as `mouth, lips (0.61)`.
+        words: What a filter audit suggests.
     """
     if feature is None:
         return ()
     found = []
     here = numbered(feature.index)
     if said and said.name:
-        by = f" ({plain(said.by)})" if said.by else ""
-        found.append(sentence(f"{here} is called “{plain(said.name)}” by a person{by}"))
+        found.append(sentence(f"{here} is called “{plain(said.name)}” by a person{said_by(said)}"))
     elif feature.name:
         found.append(sentence(f"{here} is called “{plain(feature.name)}” by its source"))
     else:
@@ -124,9 +109,9 @@ def feature_words(
         found.append(sentence(plain(said.comment)))
     if feature.suggestion and feature.suggestion.auc.value is not None:
         found.append(sentence(suggestion_words(feature.suggestion)))
-    if words:
+    if words is not None:
         found.append(
-            f"{sentence(here).removesuffix('.')} · {words}: words that its most activating "
+            f"{sentence(here).removesuffix('.')} · {words.text}: words that its most activating "
             "pictures vote for, with the share of votes for the first; a suggestion, not a "
             "person's judgement."
         )
@@ -144,25 +129,7 @@ def snippet(naming: Naming, numbers: Sequence[int], suggested: Mapping[int, str]
         numbers: Features to write lines for.
         suggested: Number -> a name to start from.
     """
-    if naming.key is None or not numbers:
-        return ""
-    lines = ["features:", f"  {quoted(naming.key)}:"]
-    for feature in numbers:
-        said = naming.people.get(feature)
-        name = (said.name if said else "") or suggested.get(feature, "")
-        lines += [
-            f"    {quoted(str(feature))}:",
-            f"      name: {quoted(plain(name) or '…')}",
-            f"      kind: {(said.kind if said else None) or 'unsure'}"
-            "          # spurious | causal | unsure",
-            f"      reviewer: {quoted('…')}",
-        ]
-    return "\n".join(lines)
-
-
-def quoted(text: str) -> str:
-    """A YAML scalar: JSON strings are YAML, whatever they contain."""
-    return json.dumps(text, ensure_ascii=False)
+    return review_lines(naming.key, naming.people, numbers, suggested)
 
 
 def elsewhere_words(naming: Naming) -> str:

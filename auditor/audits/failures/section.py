@@ -310,5 +310,5 @@ def suggested(reader: Reader) -> dict[int, str]:
         elif feature.suggestion is not None and feature.suggestion.present_when == "high":
             found[feature.index] = feature.suggestion.title
         elif feature.index in reader.naming.words:
-            found[feature.index] = reader.naming.words[feature.index]
+            found[feature.index] = reader.naming.words[feature.index].name
     return found

@@ -1,4 +1,4 @@
-"""Do words and annotations agree? How often a detector's words hold a word of its concept."""
+"""Do words and annotations agree? How often a detector's name holds a word of its concept."""
 
 from __future__ import annotations
 

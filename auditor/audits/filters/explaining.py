@@ -107,6 +107,8 @@ def explained_state(
         words=named.words,
         shares=named.shares,
         scores=named.scores,
+        by_chance=named.by_chance,
+        stands_out=named.stands_out,
         statistic=distinct.statistic,
         p_values=distinct.p_values,
         held_out=held_out,
@@ -125,15 +127,6 @@ def named_filters(given: Given, weights: Tensor) -> tuple[Named, Distinct]:
     num_units, num_dimensions = len(given.selected.alive), vocabulary.vectors.shape[1]
     directions = answers(given.recipe, weights, regions.pair_features, num_dimensions)
     votes = ballots(directions, vocabulary, naming.words_per_image)
-    named = name_filters(
-        directions,
-        votes,
-        vote_weights(pair_values(given.selected, regions), naming.votes),
-        regions.pair_unit,
-        vocabulary,
-        num_units=num_units,
-        count=naming.words,
-    )
     null = answers(given.recipe, weights, regions.null_features, num_dimensions)
     distinct = stand_out(
         votes,
@@ -143,6 +136,16 @@ def named_filters(given: Given, weights: Tensor) -> tuple[Named, Distinct]:
         num_units=num_units,
         draws=naming.draws,
         seed=given.seed,
+    )
+    named = name_filters(
+        directions,
+        votes,
+        vote_weights(pair_values(given.selected, regions), naming.votes),
+        regions.pair_unit,
+        vocabulary,
+        distinct,
+        alpha=naming.alpha,
+        count=naming.words,
     )
     return named, distinct
 
@@ -209,15 +212,21 @@ def asked_about(
 
 
 def card_order(given: Given, named: Named, distinct: Distinct) -> list[int]:
-    """Living filters, the most distinctly named first, each top word once before any repeats."""
+    """Living filters, the most distinctly named first, each name once before any repeats."""
     alive, statistic = given.selected.alive, distinct.statistic.tolist()
     corrected = adjusted(distinct.p_values, alive & (distinct.statistic >= 0))
     alpha = given.spec.naming.alpha
     order = sorted(alive.nonzero().flatten().tolist(), key=lambda unit: (-statistic[unit], unit))
-    tops = named.words[:, 0].tolist()
+    tops = called_first(named).tolist()
     clear = [unit for unit in order if (p := corrected[unit]) is not None and p <= alpha]
     others = [unit for unit in order if unit not in set(clear)]
     return [*varied(clear, tops), *varied(others, tops)]
+
+
+def called_first(named: Named) -> Tensor:
+    """The first word of each filter that stands out, else its first word, int64 [U]; -1 without."""
+    first = named.stands_out.to(torch.uint8).argmax(1, keepdim=True)
+    return named.words.gather(1, first).squeeze(1)
 
 
 def without_words(
@@ -244,6 +253,8 @@ def without_words(
         words=torch.full(no_words, -1),
         shares=torch.zeros(no_words, dtype=torch.float64),
         scores=torch.zeros(no_words, dtype=torch.float64),
+        by_chance=torch.zeros(no_words, dtype=torch.float64),
+        stands_out=torch.zeros(no_words, dtype=torch.bool),
         statistic=torch.full((num_units,), -1.0, dtype=torch.float64),
         p_values=torch.ones(num_units, dtype=torch.float64),
         held_out=torch.full((num_concepts,), -1),

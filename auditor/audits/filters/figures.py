@@ -19,6 +19,7 @@ from auditor.audits.filters.words import (
     by_chance,
     detected,
     detectors,
+    noun,
     recalls,
     with_outcome,
 )
@@ -65,17 +66,18 @@ def overview(result: FiltersResult) -> Drawing:
     total = len(result.filters)
     told = "; ".join(f"{bar.label}: {bar.value} of {total}" for bar in bars)
     above = len(detectors(result))
-    alt = f"Filters of the layer. {told}."
-    caption = f"How many of the layer's {counted(total, 'filter')} came out how."
+    one = noun(result)
+    alt = f"{one.capitalize()}s of the layer. {told}."
+    caption = f"How many of the layer's {counted(total, one)} came out how."
     if overlaps:
         middle, most = float(np.median(overlaps)), max(overlaps)
         alt += (
-            f" Right: best intersection over union of each filter, from {number(min(overlaps))} "
+            f" Right: best intersection over union of each {one}, from {number(min(overlaps))} "
             f"to {number(most)}, median {number(middle)}; the threshold is at "
             f"{number(result.detector)}."
         )
         caption += (
-            " Right: how well each filter fits the concept it overlaps most. Right of the dashed "
+            f" Right: how well each {one} fits the concept it overlaps most. Right of the dashed "
             f"line it can count as a detector; {count(above)} do, having passed on pictures that "
             "the concept was not chosen on as well."
         )
@@ -133,7 +135,7 @@ def paint_overview(
         axes.text(bar.value + 0.02 * total, y, words, va="center", size=8.5)
     if overlaps:
         beside = figure.add_axes((0.66, bottom, 0.32, top - bottom))
-        paint_overlaps(beside, overlaps, result.detector)
+        paint_overlaps(beside, overlaps, result.detector, label=f"{noun(result)}s")
 
 
 def bare(axes: Axes) -> None:
@@ -142,7 +144,7 @@ def bare(axes: Axes) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def paint_overlaps(axes: Axes, overlaps: Sequence[float], threshold: float) -> None:
+def paint_overlaps(axes: Axes, overlaps: Sequence[float], threshold: float, *, label: str) -> None:
     """Histogram of best overlaps; what lies above the threshold is darker."""
     end = max(*overlaps, 2 * threshold)
     width = threshold / 2 if end <= 12 * threshold else end / 24
@@ -157,7 +159,7 @@ def paint_overlaps(axes: Axes, overlaps: Sequence[float], threshold: float) -> N
     axes.tick_params(labelsize=8)
     axes.text(threshold + 0.01 * end, 1.16 * most, f"above {number(threshold)}", va="top", size=8)
     axes.set_xlabel("best intersection over union", size=8)
-    axes.set_ylabel("filters", size=8, labelpad=2)
+    axes.set_ylabel(label, size=8, labelpad=2)
 
 
 def concepts(result: FiltersResult) -> Drawing | None:
@@ -165,9 +167,9 @@ def concepts(result: FiltersResult) -> Drawing | None:
     rows = detected(result)
     if not rows:
         return None
-    shown = rows[:MOST_CONCEPTS]
+    shown, one = rows[:MOST_CONCEPTS], noun(result)
     told = "; ".join(
-        f"{plain(name)}: {counted(len(units), 'filter')}, best {overlap_words(units[0])}"
+        f"{plain(name)}: {counted(len(units), one)}, best {overlap_words(units[0])}"
         for name, units in shown
     )
     more = (
@@ -180,10 +182,11 @@ def concepts(result: FiltersResult) -> Drawing | None:
         name="concepts",
         width=WIDTH,
         height=0.5 + 0.235 * len(shown),
-        alt=f"Filters that detect each concept, and the best one's overlap with it. {told}.",
-        caption="Left: how many filters detect a concept. Right: intersection over union of the "
+        alt=f"{one.capitalize()}s that detect each concept, and the best one's overlap with it. "
+        f"{told}.",
+        caption=f"Left: how many {one}s detect a concept. Right: intersection over union of the "
         f"best of them with its 95 % range; dashed: the threshold.{more}",
-        paint=partial(paint_concepts, rows=shown, threshold=result.detector),
+        paint=partial(paint_concepts, rows=shown, threshold=result.detector, one=one),
     )
 
 
@@ -192,7 +195,11 @@ def overlap_words(unit: FilterResult) -> str:
 
 
 def paint_concepts(
-    figure: Figure, *, rows: Sequence[tuple[str, tuple[FilterResult, ...]]], threshold: float
+    figure: Figure,
+    *,
+    rows: Sequence[tuple[str, tuple[FilterResult, ...]]],
+    threshold: float,
+    one: str,
 ) -> None:
     height = figure.get_figheight()
     bottom, size = 0.42 / height, 1 - 0.48 / height
@@ -205,7 +212,7 @@ def paint_concepts(
     left.set_yticks(range(len(rows)), [clipped(plain(name), 24) for name, _ in rows])
     left.set_xlim(0, 1.12 * most)
     left.set_xticks(sorted({0, most}))
-    left.set_xlabel("filters that detect it")
+    left.set_xlabel(f"{one}s that detect it")
     right.set_yticks([])
     right.set_xlabel("intersection over union of the best")
     right.axvline(threshold, color=INK, linewidth=0.9, linestyle=DASHED)
@@ -243,9 +250,10 @@ def recall(result: FiltersResult) -> Drawing | None:
         width=WIDTH,
         height=0.72 + 0.5 * methods,
         alt=f"Share of true concepts found, by what the explainer was shown. {told}",
-        caption="How many of the concepts that a filter truly overlaps the explainer finds among "
-        "its first 5, 10 and 20 answers, chosen from the annotated concepts, with 95 % ranges. "
-        "Longer is better. The short upright marks show what answers drawn at random would reach.",
+        caption=f"How many of the concepts that a {noun(result)} truly overlaps the explainer "
+        "finds among its first 5, 10 and 20 answers, chosen from the annotated concepts, with "
+        "95 % ranges. Longer is better. The short upright marks show what answers drawn at random "
+        "would reach.",
         paint=partial(paint_recall, result=result, scopes=scopes),
     )
 

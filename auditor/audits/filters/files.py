@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ def card_files(order: Sequence[int], pictures: PicturesState) -> CardFiles:
         order: Filters that are to be shown, the most distinctly named first.
         pictures: Their pictures; filters without a readable one are left out.
     """
-    jpegs = jpegs_by_row(pictures)
+    jpegs, samples = jpegs_by_row(pictures), samples_by_row(pictures)
     cards: list[CardResult] = []
     active: list[Tensor] = []
     images: dict[str, bytes] = {}
@@ -54,7 +55,7 @@ def card_files(order: Sequence[int], pictures: PicturesState) -> CardFiles:
             CardResult(
                 unit=unit,
                 images=tuple(file_name(row) for row in rows),
-                samples=tuple(str(row) for row in rows),
+                samples=tuple(samples[row] for row in rows),
                 activations=tuple(pictures.card_value[at].tolist()),
                 first=first,
             )
@@ -72,11 +73,26 @@ def file_name(row: int) -> str:
 
 def jpegs_by_row(pictures: PicturesState) -> dict[int, bytes]:
     """The pictures, by row of the split."""
-    content = pictures.jpegs.numpy().tobytes()
-    ends = pictures.jpeg_end.tolist()
-    starts = [0, *ends][: len(ends)]
-    rows = pictures.jpeg_row.tolist()
-    return {row: content[start:end] for row, start, end in zip(rows, starts, ends, strict=True)}
+    return dict(
+        zip(pictures.jpeg_row.tolist(), pieces(pictures.jpegs, pictures.jpeg_end), strict=True)
+    )
+
+
+def samples_by_row(pictures: PicturesState) -> dict[int, str]:
+    """Sample ids of the pictures, by row of the split."""
+    ids = (piece.decode() for piece in pieces(pictures.ids, pictures.id_end))
+    return dict(zip(pictures.jpeg_row.tolist(), ids, strict=True))
+
+
+def pieces(content: Tensor, ends: Tensor) -> list[bytes]:
+    """Bytes that lie one after the other, cut where each ends.
+
+    Args:
+        content: uint8 [bytes].
+        ends: int64 [Q], ascending.
+    """
+    whole, cuts = content.numpy().tobytes(), [0, *ends.tolist()]
+    return [whole[start:end] for start, end in pairwise(cuts)]
 
 
 def dissection_table(context: Context, overlaps: Tensor) -> dict[str, list[Any]]:
@@ -98,6 +114,8 @@ def word_table(filters: Sequence[FilterResult]) -> dict[str, list[Any]]:
         "rank": [rank for _, rank, _ in pairs],
         "word": [word.word for _, _, word in pairs],
         "share": [word.share for _, _, word in pairs],
+        "by_chance": [word.by_chance for _, _, word in pairs],
+        "stands_out": [word.stands_out for _, _, word in pairs],
         "score": [word.score for _, _, word in pairs],
         "novel": [word.novel for _, _, word in pairs],
     }

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from auditor.audits.filters.overlaps import Detection, detects
 from auditor.audits.filters.result import ConceptResult, FilterResult, FiltersResult, RecallResult
 from auditor.audits.filters.spec import FiltersSpec
+from auditor.audits.filters.words import noun
 from auditor.measure.intervals import wilson
 from auditor.near import suggest
 from auditor.results.base import Verdict
@@ -66,25 +67,28 @@ def all_findings(
 
 def names_finding(audit: str, result: FiltersResult, reason: str | None) -> Finding:
     """How many filters have a name, and whether the way of finding names can be trusted."""
-    named = [one for one in result.filters if one.outcome == "named"]
-    alive = [one for one in result.filters if one.outcome != "dead"]
+    one = noun(result)
+    named = [unit for unit in result.filters if unit.outcome == "named"]
+    alive = [unit for unit in result.filters if unit.outcome != "dead"]
     trust = trusted(result)
     gain = trust.difference if trust and trust.difference else None
     verdict: Verdict = "pass"
     if not alive:
-        verdict, claim = "inconclusive", f"No filter of {plain(result.layer)} is ever active."
+        verdict, claim = "inconclusive", f"No {one} of {plain(result.layer)} is ever active."
     elif reason is not None:
         verdict = "inconclusive"
-        claim = f"Filters of {plain(result.layer)} could not be put into words: {reason}."
+        claim = (
+            f"{one.capitalize()}s of {plain(result.layer)} could not be put into words: {reason}."
+        )
     else:
         claim = (
-            f"{counted(len(named), 'filter')} of {counted(len(alive), 'active one')} in "
+            f"{counted(len(named), one)} of {counted(len(alive), 'active one')} in "
             f"{plain(result.layer)} {'looks' if len(named) == 1 else 'look'} at something that "
             "has a name."
         )
         if not above_zero(gain):
             verdict = "inconclusive"
-            claim = f"{claim} {doubt(trust, gain)}"
+            claim = f"{claim} {doubt(trust, gain, one)}"
         if result.made:
             claim = (
                 f"{claim} Beware: the vocabulary's vectors were made from a list of words and not "
@@ -110,20 +114,21 @@ def names_finding(audit: str, result: FiltersResult, reason: str | None) -> Find
 
 def annotated_finding(audit: str, result: FiltersResult) -> Finding:
     """Where the spec asks for no words: how many filters detect an annotated concept."""
-    alive = [one for one in result.filters if one.outcome != "dead"]
-    detectors = [one for one in alive if one.match is not None and one.match.detector]
+    one = noun(result)
+    alive = [unit for unit in result.filters if unit.outcome != "dead"]
+    detectors = [unit for unit in alive if unit.match is not None and unit.match.detector]
     audited = any(concept.audited for concept in result.concepts)
     layer = plain(result.layer)
     if audited and alive:
         claim = (
-            f"{counted(len(detectors), 'filter')} of {counted(len(alive), 'active one')} in "
+            f"{counted(len(detectors), one)} of {counted(len(alive), 'active one')} in "
             f"{layer} {'detects' if len(detectors) == 1 else 'detect'} an annotated concept; "
             "words were not asked for."
         )
     elif alive:
-        claim = f"Nothing can be said about filters of {layer}: no concept is in enough photos."
+        claim = f"Nothing can be said about {one}s of {layer}: no concept is in enough photos."
     else:
-        claim = f"No filter of {layer} is ever active."
+        claim = f"No {one} of {layer} is ever active."
     return make_finding(
         audit=audit,
         code="NAMED_FILTERS",
@@ -150,26 +155,26 @@ def above_zero(estimate: Estimate | None) -> bool:
     return estimate is not None and estimate.low is not None and estimate.low > 0
 
 
-def doubt(trust: RecallResult | None, gain: Estimate | None) -> str:
+def doubt(trust: RecallResult | None, gain: Estimate | None, one: str) -> str:
     """Why the words may not be trusted, in a sentence."""
     if trust is None or trust.recall.value is None:
         return (
-            "How far the words can be trusted could not be measured: none of the filters looked "
+            f"How far the words can be trusted could not be measured: none of the {one}s looked "
             "into overlaps an annotated concept."
         )
     if gain is None:
         return (
             "They were named from whole pictures, so the words tell what is in these pictures and "
-            "not what the filter looks at."
+            f"not what the {one} looks at."
         )
     if gain.low is None:
         return (
-            "How far the words can be trusted could not be measured: too few filters overlap "
+            f"How far the words can be trusted could not be measured: too few {one}s overlap "
             "an annotated concept."
         )
     return (
         "But the true concepts were found no better with filter attention than from whole "
-        "pictures, so the words may tell what is in these pictures and not what the filter looks "
+        f"pictures, so the words may tell what is in these pictures and not what the {one} looks "
         "at."
     )
 
@@ -192,16 +197,17 @@ def name_actions(
 
 def dead_finding(audit: str, result: FiltersResult) -> Finding:
     """Filters that are never active."""
-    dead = [one for one in result.filters if one.outcome == "dead"]
+    one = noun(result)
+    dead = [unit for unit in result.filters if unit.outcome == "dead"]
     layer = plain(result.layer)
     if dead:
         verb = "is" if len(dead) == 1 else "are"
         claim = (
-            f"{counted(len(dead), 'filter')} of {counted(len(result.filters), 'filter')} in "
+            f"{counted(len(dead), one)} of {counted(len(result.filters), one)} in "
             f"{layer} {verb} never active on these pictures."
         )
     else:
-        claim = f"Every filter of {layer} is active on some of these pictures."
+        claim = f"Every {one} of {layer} is active on some of these pictures."
     return make_finding(
         audit=audit,
         code="DEAD_FILTERS",
@@ -234,7 +240,7 @@ def concept_finding(
     estimates: dict[str, Estimate] = {}
     if wanted is None or missing is not None:
         verdict: Verdict = "inconclusive"
-        claim = f"Whether a filter detects “{plain(name)}” is open: {missing}."
+        claim = f"Whether a {noun(result)} detects “{plain(name)}” is open: {missing}."
         actions: tuple[str, ...] = ("Name a concept that the annotations know, in enough photos.",)
     else:
         detection = wanted.detection
@@ -245,7 +251,9 @@ def concept_finding(
         if seen == unwanted and verdict == "pass":
             verdict = "fail"
         claim = concept_claim(result, name, detection.unit, seen=seen, confirmed=confirmed)
-        actions = concept_actions(name, detection.unit, verdict, unwanted=unwanted)
+        actions = concept_actions(
+            name, f"{noun(result)} {detection.unit}", verdict, unwanted=unwanted
+        )
     return make_finding(
         audit=audit,
         code="UNWANTED_CONCEPT" if unwanted else "EXPECTED_CONCEPT",
@@ -277,18 +285,18 @@ def concept_claim(
     result: FiltersResult, name: str, unit: int, *, seen: bool, confirmed: bool
 ) -> str:
     """One sentence about one concept."""
-    layer, title = plain(result.layer), plain(name)
+    layer, title, one = plain(result.layer), plain(name), noun(result)
     if confirmed:
-        return f"Filter {unit} of {layer} responds where pictures show “{title}”."
+        return f"{one.capitalize()} {unit} of {layer} responds where pictures show “{title}”."
     if seen:
         return (
-            f"Filter {unit} of {layer} seems to respond where pictures show “{title}”, but this "
-            "did not hold on pictures that it was not chosen on."
+            f"{one.capitalize()} {unit} of {layer} seems to respond where pictures show “{title}”, "
+            "but this did not hold on pictures that it was not chosen on."
         )
-    return f"No filter of {layer} responds where pictures show “{title}”."
+    return f"No {one} of {layer} responds where pictures show “{title}”."
 
 
-def concept_actions(name: str, unit: int, verdict: Verdict, *, unwanted: bool) -> tuple[str, ...]:
+def concept_actions(name: str, unit: str, verdict: Verdict, *, unwanted: bool) -> tuple[str, ...]:
     """What to do about one concept."""
     if verdict == "pass":
         return ()
@@ -296,7 +304,7 @@ def concept_actions(name: str, unit: int, verdict: Verdict, *, unwanted: bool) -
         return (f"Use more reference images that show “{plain(name)}”.",)
     if unwanted:
         return (
-            f"Look at the pictures of filter {unit}, and test whether the decision changes when "
+            f"Look at the pictures of {unit}, and test whether the decision changes when "
             f"“{plain(name)}” is painted over.",
         )
     return (

@@ -121,15 +121,30 @@ def named_or_not(
 
 
 def word_results(judged: Judged, unit: int) -> tuple[WordResult, ...]:
-    """The words of a filter, best first."""
+    """The words of a filter, most votes first."""
     explained, vocabulary = judged.explained, judged.vocabulary
     known = judged.reference.known_words
     if vocabulary is None:
         return ()
-    columns = (explained.words[unit], explained.shares[unit], explained.scores[unit])
+    columns = (
+        explained.words[unit],
+        explained.shares[unit],
+        explained.by_chance[unit],
+        explained.stands_out[unit],
+        explained.scores[unit],
+    )
     return tuple(
-        WordResult(word=vocabulary.words[word], share=share, score=score, novel=word not in known)
-        for word, share, score in zip(*(column.tolist() for column in columns), strict=True)
+        WordResult(
+            word=vocabulary.words[word],
+            share=share,
+            by_chance=by_chance,
+            stands_out=stands_out,
+            score=score,
+            novel=word not in known,
+        )
+        for word, share, by_chance, stands_out, score in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
         if word >= 0
     )
 
@@ -141,9 +156,15 @@ def concept_words(judged: Judged, concept: int) -> frozenset[int]:
 
 
 def agrees(judged: Judged, unit: int, concept: int) -> bool | None:
-    """Whether a filter's words hold a word of a concept; None where the concept has none."""
+    """Whether a filter's name holds a word of a concept; None where the concept has none."""
     meant = concept_words(judged, concept)
-    return bool(meant & set(judged.explained.words[unit].tolist())) if meant else None
+    return bool(meant & name_of(judged, unit)) if meant else None
+
+
+def name_of(judged: Judged, unit: int) -> frozenset[int]:
+    """Positions of the words of a filter that stand out."""
+    explained = judged.explained
+    return frozenset(explained.words[unit][explained.stands_out[unit]].tolist())
 
 
 def agreement_among(judged: Judged, filters: Sequence[FilterResult]) -> Agreement:
@@ -152,8 +173,7 @@ def agreement_among(judged: Judged, filters: Sequence[FilterResult]) -> Agreemen
     named, meant = [], []
     for one in filters:
         if one.agrees is not None and one.match is not None and one.match.detector:
-            words = judged.explained.words[one.unit].tolist()
-            named.append(frozenset(word for word in words if word >= 0))
+            named.append(name_of(judged, one.unit))
             meant.append(concept_words(judged, position[one.match.concept]))
     return agreement_of(named, meant, seed=judged.context.seed)
 

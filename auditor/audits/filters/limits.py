@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.audits.filters.result import FiltersResult
 from auditor.audits.filters.spec import FiltersSpec
-from auditor.audits.filters.words import num_candidates
+from auditor.audits.filters.words import noun, num_candidates
 from auditor.wording import count, counted, number, percent, plain
 
 FEW_PICTURES = 1000
@@ -33,8 +33,8 @@ def limits(spec: FiltersSpec, result: FiltersResult) -> tuple[str, ...]:
             "an approximation."
         )
     found.append(
-        "Only what the annotations and the words can say is found. A filter without a name may "
-        "respond to something for which neither has a word, such as an edge or a texture."
+        f"Only what the annotations and the words can say is found. A {noun(result)} without a "
+        "name may respond to something for which neither has a word, such as an edge or a texture."
     )
     return tuple(found)
 
@@ -42,16 +42,16 @@ def limits(spec: FiltersSpec, result: FiltersResult) -> tuple[str, ...]:
 def thresholds(result: FiltersResult) -> str:
     """How T_u was found."""
     start = (
-        f"A filter counts as active in the {percent(result.share, 1)} of all places of "
-        f"{counted(result.num_images, 'picture')} in which it responds most strongly; every filter "
-        "has its own threshold. "
+        f"A {noun(result)} counts as active in the {percent(result.share, 1)} of all places of "
+        f"{counted(result.num_images, 'picture')} in which it responds most strongly; every "
+        f"{noun(result)} has its own threshold. "
     )
     if result.exact:
         return start + "The thresholds are exact."
     return start + (
-        "The thresholds come from a random part of the places: with 99.9 % probability a filter's "
-        f"true share of active places is within {number(100 * result.rank_error, 3)} percentage "
-        "points of that."
+        "The thresholds come from a random part of the places: with 99.9 % probability a "
+        f"{noun(result)}'s true share of active places is within "
+        f"{number(100 * result.rank_error, 3)} percentage points of that."
     )
 
 
@@ -77,9 +77,9 @@ def comparison(result: FiltersResult) -> list[str]:
         f"{DENOMINATORS.get(result.denominator, plain(result.denominator))}; there are {pools}. "
         "Other choices move these values by up to a third, so compare them only with runs that "
         "made the same ones.",
-        "The best of many concepts looks better than it is. Therefore a filter is a detector only "
-        f"if it stays above {number(result.detector)} on pictures that the concept was not chosen "
-        "on as well.",
+        "The best of many concepts looks better than it is. Therefore a "
+        f"{noun(result)} is a detector only if it stays above {number(result.detector)} on "
+        "pictures that the concept was not chosen on as well.",
     ]
     if result.num_annotated < FEW_PICTURES:
         found.append(
@@ -91,18 +91,21 @@ def comparison(result: FiltersResult) -> list[str]:
 
 def naming(spec: FiltersSpec, result: FiltersResult) -> list[str]:
     """What words and recall mean, and what they do not."""
+    one = noun(result)
     found = [
-        "Words are suggestions. Each picture of a filter votes for the words nearest to what the "
+        f"Words are suggestions. Each picture of a {one} votes for the words nearest to what the "
         "explainer makes of it, and an explainer always answers something.",
-        "Whether words are a name is decided against a null: activations of other filters are "
-        "dealt out at random over the places of random pictures, and a filter's words have to win "
+        f"Whether words are a name is decided against a null: activations of other {one}s are "
+        f"dealt out at random over the places of random pictures, and a {one}'s words have to win "
         f"more votes than those do in {counted(spec.naming.draws, 'draw')}, with a correction for "
-        f"the number of filters at the level {percent(result.alpha)}. A filter without a name is "
-        "not proven to look at nothing.",
-        "Recall asks how many of the concepts that a filter overlaps in a picture are among the "
+        f"the number of {one}s at the level {percent(result.alpha)}. Within a {one} every word is "
+        "held against the largest of all words, so that a word stands out wrongly in as many of "
+        f"the {one}s that look at nothing. A {one} without a name is not proven to look at "
+        "nothing.",
+        f"Recall asks how many of the concepts that a {one} overlaps in a picture are among the "
         "explainer's answers for it. It measures the way of finding words, not the model, and only "
         "with concepts that are annotated: for novel words there is no such check. It was measured "
-        f"on {counted(spec.naming.evaluated, 'filter')} at most, drawn at random, and masking "
+        f"on {counted(spec.naming.evaluated, one)} at most, drawn at random, and masking "
         "pictures on fewer, because it costs a pass per picture. The explainer is fitted anew for "
         "it, without the pictures that it is measured on. Five answers of "
         f"{count(num_candidates(result))} candidates are right now and then by luck alone.",

@@ -1,7 +1,9 @@
 """Votes of images for words, and the words of each filter. N pairs of a filter and an image.
 
 Each image votes for the words nearest to what the explainer makes of it; a filter's words are
-those with most of the votes of its most activating images (LaViSE, CVPR 2022, section 3.3).
+those with most of the votes of its most activating images (LaViSE, CVPR 2022, section 3.3). Words
+that most images vote for anyway come first that often, so what a filter is called by are those of
+its words that stand out (see `null`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from auditor.audits.filters.null import Distinct
 from auditor.measure.explainer import top_words
 from auditor.measure.multiplicity import benjamini_hochberg
 from auditor.measure.vocabulary import Vocabulary
@@ -27,11 +30,15 @@ class Named(NamedTuple):
         words: int64 [U, n], positions in the vocabulary; -1 where fewer words got a vote.
         shares: float64 [U, n], votes of all that there could have been; 0 without a word.
         scores: float64 [U, n], mean cosine over the filter's images; 0 without a word.
+        by_chance: float64 [U, n], share of null pairs that vote for it; 0 without a word.
+        stands_out: bool [U, n], whether it stands out within its filter.
     """
 
     words: Tensor
     shares: Tensor
     scores: Tensor
+    by_chance: Tensor
+    stands_out: Tensor
 
 
 def ballots(directions: Tensor, vocabulary: Vocabulary, count: int) -> Tensor:
@@ -71,11 +78,15 @@ def name_filters(
     weights: Tensor,
     units: Tensor,
     vocabulary: Vocabulary,
+    distinct: Distinct,
     *,
-    num_units: int,
+    alpha: float,
     count: int,
 ) -> Named:
     """Words by votes, then by mean cosine over all images of the filter, then by position.
+
+    Where words of a filter stand out, but none of the first n, the one that stands out most goes
+    before all others.
 
     Args:
         directions: float32 [N, D], rows of length 1.
@@ -83,10 +94,11 @@ def name_filters(
         weights: How often each of its votes counts [N].
         units: Filter of each pair, int64 [N].
         vocabulary: The vocabulary.
-        num_units: U.
+        distinct: How far the same votes stand out.
+        alpha: Level at which a word stands out within its filter.
         count: n.
     """
-    num_words = len(vocabulary.words)
+    num_words, num_units = len(vocabulary.words), len(distinct.statistic)
     cast = (units.unsqueeze(1) * num_words + votes).flatten()
     keys, place = torch.unique(cast, return_inverse=True)
     repeated = weights.unsqueeze(1).expand(votes.shape).flatten()
@@ -99,19 +111,88 @@ def name_filters(
     order = order[torch.argsort(totals[order], descending=True, stable=True)]
     order = order[torch.argsort(unit[order], stable=True)]
     unit, word, totals, scores = unit[order], word[order], totals[order], scores[order]
+    excess, by_chance, clear = worth(unit * num_words + word, distinct, num_words, alpha)
     rank = torch.arange(len(unit)) - torch.searchsorted(unit, unit)
+    rank = clear_first(unit, rank, excess, clear, num_units=num_units, count=count)
     kept = rank < count
-    possible = torch.zeros(num_units, dtype=torch.float64).index_add_(0, units, weights)
-    named = Named(
-        torch.full((num_units, count), -1),
-        torch.zeros(num_units, count, dtype=torch.float64),
-        torch.zeros(num_units, count, dtype=torch.float64),
-    )
     at = (unit[kept], rank[kept])
-    named.words[at] = word[kept]
-    named.shares[at] = totals[kept] / possible[unit[kept]]
-    named.scores[at] = scores[kept]
-    return named
+    possible = torch.zeros(num_units, dtype=torch.float64).index_add_(0, units, weights)
+
+    def table(values: Tensor, empty: float) -> Tensor:
+        found = torch.full((num_units, count), empty, dtype=values.dtype)
+        found[at] = values[kept]
+        return found
+
+    return Named(
+        words=table(word, -1),
+        shares=table(totals / possible[unit], 0.0),
+        scores=table(scores, 0.0),
+        by_chance=table(by_chance, 0.0),
+        stands_out=table(clear, False),
+    )
+
+
+def worth(
+    keys: Tensor, distinct: Distinct, num_words: int, alpha: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Own statistic, share by chance and whether it stands out, one each per filter and word.
+
+    Args:
+        keys: unit · W + word of each pair; pairs that were not compared never stand out.
+        distinct: What was compared.
+        num_words: W.
+        alpha: Level.
+    """
+    here, there = joined_keys(keys, distinct.units * num_words + distinct.words)
+    excess = torch.full((len(keys),), -torch.inf, dtype=torch.float64)
+    by_chance = torch.zeros(len(keys), dtype=torch.float64)
+    clear = torch.zeros(len(keys), dtype=torch.bool)
+    excess[here], by_chance[here] = distinct.excess[there], distinct.by_chance[there]
+    clear[here] = distinct.word_p_values[there] <= alpha
+    return excess, by_chance, clear
+
+
+def joined_keys(keys: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions of keys that are known, and where: `keys[here] == known[there]`.
+
+    Args:
+        keys: int64 [N].
+        known: int64 [V], ascending, each once.
+    """
+    there = torch.searchsorted(known, keys)
+    here = (there < len(known)).nonzero().flatten()
+    here = here[known[there[here]] == keys[here]]
+    return here, there[here]
+
+
+def clear_first(
+    unit: Tensor,
+    rank: Tensor,
+    excess: Tensor,
+    clear: Tensor,
+    *,
+    num_units: int,
+    count: int,
+) -> Tensor:
+    """Ranks in which a filter with words that stand out has one of them among its first ones.
+
+    Args:
+        unit: Filter of each word, ascending, int64 [V].
+        rank: Rank of the word within its filter, from 0.
+        excess: The word's own statistic.
+        clear: Whether it stands out.
+        num_units: U.
+        count: Words that are kept.
+    """
+    listed = torch.zeros(num_units, dtype=torch.bool)
+    listed[unit[clear & (rank < count)]] = True
+    rank = rank.clone()
+    for each in torch.unique(unit[clear & ~listed[unit]]).tolist():
+        own = (unit == each).nonzero().flatten()
+        best = own[excess[own].argmax()]
+        rank[own[rank[own] < rank[best]]] += 1
+        rank[best] = 0
+    return rank
 
 
 def mean_directions(directions: Tensor, units: Tensor, num_units: int) -> Tensor:

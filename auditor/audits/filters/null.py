@@ -7,13 +7,18 @@ For a filter with p images the statistic is the largest, over words w, of
     (X_w - p q_w) / sqrt(p q_w (1 - q_w) + 1)
 
 with X_w the images that vote for w, and q_w the share of all pairs, the filter's own and those of
-the pool, that do. The 1 keeps a single vote for a word that hardly anything votes for from standing out.
+the pool, that do. The 1 keeps a single vote for a word that hardly anything votes for from standing
+out.
 
 For a filter that looks at nothing its own pairs are like any others, so its p-value comes from a
 permutation test: p of all pairs are drawn without replacement, and the maximum over words is taken
 again, so that choosing the best of many words is paid for (Westfall & Young, Resampling-based
 multiple testing, 1993). It holds its level however small the pool is. A filter is compared with the
 null pairs of the *other* filters, which share no activation with its own.
+
+A word stands out by itself where its own statistic reaches what the maximum reaches in a share α of
+the draws: the single-step maxT p-value of Westfall & Young, which bounds by α the chance that any
+word of a filter that looks at nothing is taken for standing out.
 
 Several null pairs may come from one random image, while a filter's own images all differ. Repeated
 images make draws a little more extreme, never less: the test is careful where images are few.
@@ -38,15 +43,35 @@ BLOCK = 1 << 21
 
 
 class Distinct(NamedTuple):
-    """How far each filter's votes stand out.
+    """How far each filter's votes stand out, and each of the V pairs of a filter and a word that
+    one of its images votes for, by filter and then by word.
 
     Attributes:
         statistic: float64 [U], in standard errors; -1 where nothing could be compared.
         p_values: float64 [U]; 1 there.
+        units: int64 [V], filter of each pair; filters that could not be compared have none.
+        words: int64 [V], position of its word in the vocabulary.
+        excess: float64 [V], the word's own statistic.
+        word_p_values: float64 [V], maxT p-value of the word within its filter.
+        by_chance: float64 [V], share of the null pairs of other filters that vote for the word.
     """
 
     statistic: Tensor
     p_values: Tensor
+    units: Tensor
+    words: Tensor
+    excess: Tensor
+    word_p_values: Tensor
+    by_chance: Tensor
+
+
+class Votes(NamedTuple):
+    """Words of one filter, as columns of `Distinct`; `known` are positions among known words."""
+
+    known: Positions
+    excess: Floats
+    p_values: Floats
+    by_chance: Floats
 
 
 def stand_out(
@@ -59,7 +84,7 @@ def stand_out(
     draws: int,
     seed: int,
 ) -> Distinct:
-    """Statistic and p-value, (1 + draws at least as large) / (1 + draws), of every filter.
+    """Statistic and p-value, (1 + draws at least as large) / (1 + draws), of filters and words.
 
     Each image counts once, whatever the rule that ranks words.
 
@@ -79,22 +104,59 @@ def stand_out(
     own, pool = own.reshape(votes.shape), pool.reshape(null_votes.shape)
     whose, others = units.numpy(), null_units.numpy()
 
-    def one(unit: int) -> tuple[float, float]:
-        mine, rest = own[whose == unit], pool[others != unit]
-        if not len(mine) or not len(rest):
-            return -1.0, 1.0
-        every = np.concatenate([mine, rest])
-        shares = np.bincount(every.ravel(), minlength=len(known)) / len(every)
-        statistic = float(largest(mine.reshape(1, -1), shares, len(mine))[0])
-        generator = np.random.default_rng([seed & (2**63 - 1), unit])
-        drawn = drawn_statistics(every, shares, len(mine), draws, generator)
-        return statistic, (1 + int((drawn >= statistic).sum())) / (1 + draws)
+    def one(unit: int) -> Votes:
+        return words_of(
+            own[whose == unit],
+            pool[others != unit],
+            num_words=len(known),
+            draws=draws,
+            generator=np.random.default_rng([seed & (2**63 - 1), unit]),
+        )
 
     found = spread(one, range(num_units), device=torch.device("cpu"))
-    statistic, p_values = (
-        torch.tensor(column, dtype=torch.float64) for column in zip(*found, strict=True)
+    sizes = [len(votes.known) for votes in found]
+    position, excess, p_values, by_chance = (
+        torch.from_numpy(np.concatenate(column)) for column in zip(*found, strict=True)
     )
-    return Distinct(statistic, p_values)
+    return Distinct(
+        statistic=torch.tensor([max(votes.excess, default=-1.0) for votes in found]).double(),
+        p_values=torch.tensor([min(votes.p_values, default=1.0) for votes in found]).double(),
+        units=torch.arange(num_units).repeat_interleave(torch.tensor(sizes)),
+        words=torch.from_numpy(known)[position],
+        excess=excess,
+        word_p_values=p_values,
+        by_chance=by_chance,
+    )
+
+
+def words_of(
+    mine: Positions,
+    rest: Positions,
+    *,
+    num_words: int,
+    draws: int,
+    generator: np.random.Generator,
+) -> Votes:
+    """The words that a filter's images vote for, each against the maximum over words of draws.
+
+    Args:
+        mine: Votes of the filter's images, positions among the known words, [p, s].
+        rest: Votes of the null pairs of other filters [N, s].
+        num_words: Known words.
+        draws: Draws of the null.
+        generator: Its source of chance.
+    """
+    if not len(mine) or not len(rest):
+        nothing = np.zeros(0)
+        return Votes(np.zeros(0, np.int64), nothing, nothing, nothing)
+    own, others = (np.bincount(votes.ravel(), minlength=num_words) for votes in (mine, rest))
+    every = np.concatenate([mine, rest])
+    shares = (own + others) / len(every)
+    voted = own.nonzero()[0]
+    excess = standardised(own[voted], shares[voted], len(mine))
+    drawn = np.sort(drawn_statistics(every, shares, len(mine), draws, generator))
+    as_large = draws - np.searchsorted(drawn, excess)
+    return Votes(voted, excess, (1 + as_large) / (1 + draws), others[voted] / len(rest))
 
 
 def drawn_statistics(
@@ -141,7 +203,17 @@ def largest(votes: Positions, shares: Floats, size: int) -> Floats:
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     start = np.maximum.accumulate(np.where(new, position, 0), axis=1)
     # Votes so far: the last place of each word has them all, and the value grows up to there.
-    share = shares[ordered]
-    excess = (position - start + 1) - size * share
-    found: Floats = (excess / np.sqrt(size * share * (1 - share) + 1)).max(axis=1)
+    found: Floats = standardised(position - start + 1, shares[ordered], size).max(axis=1)
+    return found
+
+
+def standardised(counts: Positions, shares: Floats, size: int) -> Floats:
+    """(X - p q) / sqrt(p q (1 - q) + 1), as above.
+
+    Args:
+        counts: X, images that vote for a word.
+        shares: q, share of all pairs that vote for it, of the same shape.
+        size: p, images in all.
+    """
+    found: Floats = (counts - size * shares) / np.sqrt(size * shares * (1 - shares) + 1)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -86,24 +86,33 @@ def take_pictures(
     shown = pairs_of(selected, explained.cards, spec.cards.images, visited.rows)
     masked = pairs_of(selected, explained.masked, None, visited.rows)
     rows, height, width = torch.unique(selected.pair_row[shown]), *regions.grid.tolist()
-    files = [jpeg(visited.pixels[where]) for where in torch.searchsorted(visited.rows, rows)]
-    ends = torch.tensor([len(file) for file in files], dtype=torch.int64).cumsum(0)
+    where = torch.searchsorted(visited.rows, rows).tolist()
+    jpegs, jpeg_end = joined([jpeg(visited.pixels[k]) for k in where])
+    ids, id_end = joined([visited.ids[k].encode() for k in where])
     return PicturesState(
         card_unit=selected.pair_unit[shown],
         card_row=selected.pair_row[shown],
         card_value=selected.pair_value[shown],
         card_active=card_active(layers, selected, shown, visited, (height, width)),
-        jpegs=torch.frombuffer(bytearray(b"".join(files)), dtype=torch.uint8)
-        if files
-        else torch.zeros(0, dtype=torch.uint8),
+        jpegs=jpegs,
         jpeg_row=rows,
-        jpeg_end=ends,
+        jpeg_end=jpeg_end,
+        ids=ids,
+        id_end=id_end,
         masked_unit=selected.pair_unit[masked],
         masked_row=selected.pair_row[masked],
         masked_features=masked_features(
             layers, selected, masked, visited, num_channels=regions.pair_features.shape[1]
         ),
     )
+
+
+def joined(pieces: Sequence[bytes]) -> tuple[Tensor, Tensor]:
+    """Bytes one after the other, uint8 [bytes], and where each piece ends, int64 [Q]."""
+    whole = bytearray(b"".join(pieces))
+    # An empty buffer cannot be read from.
+    content = torch.frombuffer(whole, dtype=torch.uint8) if whole else torch.zeros(0).byte()
+    return content, torch.tensor([len(piece) for piece in pieces], dtype=torch.int64).cumsum(0)
 
 
 def pairs_of(selected: SelectedState, units: Tensor, most: int | None, rows: Tensor) -> Tensor:
@@ -148,7 +157,9 @@ def masked_features(
     """Mean channels of images of which only the unit's active pixels are left, float32 [S2, d].
 
     LaViSE's image masking: the map, upsampled to the image, is compared with T_u and multiplied
-    onto the normalised image, so that whatever is masked takes the mean colour.
+    onto the normalised image, so that whatever is masked takes the mean colour. What is multiplied
+    is what `lens.prepare` gives. A checkpoint that brings its own normalisation normalises inside
+    the network, and gets images in [0, 1]: there, whatever is masked is black.
 
     Args:
         layers: The network and its layers.

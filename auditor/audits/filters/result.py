@@ -31,6 +31,11 @@ class WordResult(ResultModel):
     """The word."""
     share: float
     """Share of the filter's images that vote for it."""
+    by_chance: float
+    """Share of the null's images, shuffled activations of other filters, that do."""
+    stands_out: bool
+    """Whether the first share is larger than the second beyond what the best of all words would
+    reach by chance."""
     score: float
     """Mean cosine between the word and what the explainer makes of the filter's images."""
     novel: bool
@@ -65,7 +70,8 @@ class FilterResult(ResultModel):
     peak: float
     """Largest activation over the split."""
     words: tuple[WordResult, ...]
-    """Its words, best first; also where they do not stand out."""
+    """Its words, most votes first, also where they do not stand out; a filter is called by those
+    that do. Where words stand out but have too few votes to be listed, one of them comes first."""
     statistic: Estimate
     """How far its votes stand out from those for shuffled activations, in standard errors."""
     p_value: Estimate
@@ -75,8 +81,13 @@ class FilterResult(ResultModel):
     match: MatchResult | None
     """The annotated concept it overlaps most; None where no concept could be compared."""
     agrees: bool | None
-    """Whether a word of that concept is among its words; None for filters without a name and for
-    concepts without a word."""
+    """Whether a word of that concept is among its words that stand out; None for filters without a
+    name and for concepts without a word."""
+
+    @property
+    def name(self) -> tuple[WordResult, ...]:
+        """The words that it is called by; empty without a name."""
+        return tuple(w for w in self.words if self.outcome == "named" and w.stands_out)
 
 
 class ConceptResult(ResultModel):
@@ -150,7 +161,7 @@ class CardResult(ResultModel):
     images: tuple[str, ...]
     """Most activating images, files."""
     samples: tuple[str, ...]
-    """Their sample ids, or their rows in the split where ids were not kept."""
+    """Their sample ids."""
     activations: tuple[float, ...]
     """Largest activation in each."""
     first: int
@@ -211,7 +222,7 @@ class FiltersResult(ResultModel):
     recall: tuple[RecallResult, ...]
     """Recall and precision by way of masking, candidates, scope and k."""
     agreement: Estimate
-    """Share of detectors with a name whose words hold a word of the concept."""
+    """Share of detectors with a name whose name holds a word of the concept."""
     agreement_by_chance: Estimate
     """The same with their names dealt out at random among them: the expectation, and the range of
     95 % of the deals."""
@@ -240,7 +251,8 @@ CODES = (
         "parts into words. A filter has a name where its words stand out from those that shuffled "
         "activations give.",
         test="Votes of the filter's images against votes for shuffled activations of other filters "
-        "in random images; Benjamini-Hochberg over filters. Inconclusive where the explainer finds "
+        "in random images; Benjamini-Hochberg over filters, and the largest of all words of a "
+        "filter for each of its words. Inconclusive where the explainer finds "
         "no more true concepts among its first five answers than from whole images, by a bootstrap "
         "over filters, on images that it never saw. Without words: how many filters detect an "
         "annotated concept.",

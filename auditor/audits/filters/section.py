@@ -6,14 +6,14 @@ on a number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.audits.filters import figures
-from auditor.audits.filters.cards import Card, make_cards
+from auditor.audits.filters.cards import NAMED, Card, first_words, make_cards
 from auditor.audits.filters.limits import limits
 from auditor.audits.filters.result import FiltersResult
 from auditor.audits.filters.spec import FiltersSpec
@@ -31,10 +31,12 @@ from auditor.audits.filters.words import (
     SCOPES,
     detected,
     detectors,
+    noun,
     quoted,
     with_outcome,
 )
 from auditor.drawing import Drawing
+from auditor.people import Human, review_lines
 from auditor.results.base import Verdict
 from auditor.results.finding import Finding
 from auditor.wording import (
@@ -91,6 +93,13 @@ class FiltersSection:
     unknown: str
     """Concepts that the vocabulary lacks, in a sentence; empty where there are none."""
     limits: tuple[str, ...]
+    noun: str
+    """What the layer's units are called: `filter` or `unit`."""
+    named_by_people: bool
+    """Whether the table holds names in quotes, so that these need a word."""
+    key: str
+    """What the units come from, as the review file names it; empty where that is unknown."""
+    snippet: str
 
 
 def make_section(
@@ -100,6 +109,8 @@ def make_section(
     result: FiltersResult,
     findings: Sequence[Finding],
     active: NDArray[np.bool_],
+    people: Mapping[int, Human],
+    key: str | None,
 ) -> FiltersSection:
     """Turn a result into what its section shows.
 
@@ -109,8 +120,10 @@ def make_section(
         result: Its result.
         findings: Its findings.
         active: Active pixels [N, g, g'] of the pictures; N = 0 where the run kept none.
+        people: Unit -> what a person said about it.
+        key: What the units come from, as a review file names it; None where that is unknown.
     """
-    cards = make_cards(audit, result, active)
+    cards = make_cards(audit, result, active, people)
     shown = {card.unit for card in cards}
     worded = result.attention is not None
     return FiltersSection(
@@ -136,38 +149,55 @@ def make_section(
             if (rows := recall_rows(result, candidates, SCOPES))
         ),
         meaning=meaning(result),
-        actions=actions(findings),
-        filters=tuple(filter_row(unit, audit, shown) for unit in result.filters),
+        actions=actions(result, findings),
+        filters=tuple(
+            filter_row(unit, audit, shown, people.get(unit.unit)) for unit in result.filters
+        ),
         concept_rows=tuple(concept_row(concept, worded=worded) for concept in result.concepts),
         categories=any(concept.category for concept in result.concepts),
         unknown=unknown(result),
         limits=limits(spec, result),
+        noun=noun(result),
+        named_by_people=any(unit.unit in people for unit in result.filters),
+        key=key or "",
+        snippet=review_lines(key, people, [card.unit for card in cards], suggested(result)),
     )
 
 
+def suggested(result: FiltersResult) -> dict[int, str]:
+    """Unit -> a name to start from: its words that stand out."""
+    return {unit.unit: first_words(unit.name, NAMED) for unit in result.filters if unit.name}
+
+
 def asked(result: FiltersResult) -> tuple[str, ...]:
-    found = [
-        "What does the inside of the network look at? A layer consists of many filters. Each one "
-        "goes over the picture and responds where it finds what it is tuned to, be it a colour, "
-        "a wheel or a face. Knowing them shows what the network has learnt to see, and whether "
-        "it looks at things that should not matter.",
-        f"Looked at: the {counted(len(result.filters), 'filter')} of the layer "
+    many = f"A layer consists of many {noun(result)}s. "
+    does = (
+        "Each one goes over the picture and responds where it finds what it is tuned to, be it a "
+        "colour, a wheel or a face. "
+        if result.start is None
+        else "Each one answers the picture as a whole with one number, large where it finds what "
+        "it is tuned to. "
+    )
+    annotated = (
+        f", in {count(result.num_annotated)} of which people have marked where something is."
+        if result.num_annotated
+        else "."
+    )
+    return (
+        f"What does the inside of the network look at? {many}{does}Knowing them shows what the "
+        "network has learnt to see, and whether it looks at things that should not matter.",
+        f"Looked at: the {counted(len(result.filters), noun(result))} of the layer "
         f"“{plain(result.layer)}” of {plain(result.network)}, on "
-        f"{counted(result.num_images, 'picture')} of the split “{plain(result.split)}”"
-        + (
-            f", in {count(result.num_annotated)} of which people have marked where something is."
-            if result.num_annotated
-            else "."
-        ),
-    ]
-    return tuple(found)
+        f"{counted(result.num_images, 'picture')} of the split “{plain(result.split)}”{annotated}",
+    )
 
 
 def reading(spec: FiltersSpec, result: FiltersResult) -> tuple[tuple[str, str], ...]:
+    one = noun(result)
     worded = (
         (
             "Words",
-            f"The {counted(spec.naming.images, 'picture')} that activate a filter most are given "
+            f"The {counted(spec.naming.images, 'picture')} that activate a {one} most are given "
             f"to a second network, the explainer, which was fitted to put parts of pictures into "
             f"words. Each picture votes for {counted(spec.naming.words_per_image, 'word')}. The "
             f"{count(result.num_words)} words to choose from come from "
@@ -175,8 +205,9 @@ def reading(spec: FiltersSpec, result: FiltersResult) -> tuple[tuple[str, str], 
         ),
         (
             "No name",
-            "Not every filter deserves a word. A filter has a name only where its words stand out "
-            "from those that its shuffled activations give.",
+            f"Not every {one} deserves a word. A {one} has a name only where its words stand out "
+            "from those that shuffled activations give. It is called by the words that do: a word "
+            "that most pictures vote for anyway says nothing of it.",
         ),
         (
             "Novel word",
@@ -185,28 +216,28 @@ def reading(spec: FiltersSpec, result: FiltersResult) -> tuple[tuple[str, str], 
         ),
         (
             "Recall",
-            "Of the concepts that a filter truly overlaps in a picture, the share that the "
+            f"Of the concepts that a {one} truly overlaps in a picture, the share that the "
             "explainer finds among its first answers. It says how far the words can be trusted.",
         ),
     )
     compared = (
         (
             "Intersection over union",
-            "How well the places where a filter is active fit the regions that people marked as "
+            f"How well the places where a {one} is active fit the regions that people marked as "
             "one concept: the area that both share, divided by the area that either covers. "
             "1 is a perfect fit, 0 means that they never meet.",
         ),
         (
             "Detector",
-            f"A filter whose intersection over union with a concept is above "
+            f"A {one} whose intersection over union with a concept is above "
             f"{number(result.detector)}, on all pictures and on pictures that the concept was not "
-            "chosen on. Filters are coarse, so even good ones stay far below 1.",
+            f"chosen on. {one.capitalize()}s are coarse, so even good ones stay far below 1.",
         ),
     )
     return (
         (
             "Active",
-            f"A filter is active in the {percent(result.share, 1)} of all places in which it "
+            f"A {one} is active in the {percent(result.share, 1)} of all places in which it "
             "responds most strongly.",
         ),
         *(compared if result.concepts else ()),
@@ -225,12 +256,12 @@ def summary(result: FiltersResult) -> str:
     if result.attention is not None:
         named = len(with_outcome(result, "named"))
         found.append(
-            f"Of {counted(total, 'filter')}, {count(named)} ({percent(share(named, total))}) have "
-            "words that stand out."
+            f"Of {counted(total, noun(result))}, {count(named)} ({percent(share(named, total))}) "
+            "have words that stand out."
         )
     if result.concepts:
         some, different = len(detectors(result)), len(detected(result))
-        of = "" if found else f" of {counted(total, 'filter')}"
+        of = "" if found else f" of {counted(total, noun(result))}"
         found.append(
             f"{count(some)}{of} detect an annotated concept, "
             f"{counted(different, 'concept')} in all."
@@ -240,7 +271,7 @@ def summary(result: FiltersResult) -> str:
     dead = len(with_outcome(result, "dead"))
     if dead:
         found.append(f"{count(dead)} {'is' if dead == 1 else 'are'} never active.")
-    return " ".join(found) or f"{counted(total, 'filter')} were looked at."
+    return " ".join(found) or f"{counted(total, noun(result))} were looked at."
 
 
 def share(part: int, whole: int) -> float | None:
@@ -248,35 +279,37 @@ def share(part: int, whole: int) -> float | None:
 
 
 def meaning(result: FiltersResult) -> tuple[str, ...]:
+    one = noun(result)
+    last = " What counts for the decision other audits of this report ask."
     found = [
-        "A filter that looks at something does not yet decide by it: later layers weigh filters "
-        "against each other. What counts for the decision other audits of this report ask.",
+        f"A {one} that looks at something does not yet decide by it: later layers weigh {one}s "
+        f"against each other.{last}"
     ]
     if rows := detected(result):
         found.append(
             f"The layer separates {shortened(quoted([name for name, _ in rows]), 6)} from the "
-            "rest of a picture, though nobody asked it to. Several filters for one "
+            f"rest of a picture, though nobody marked it in training. Several {one}s for one "
             "concept mean that the network spends much of the layer on it."
         )
     if no_name := len(with_outcome(result, "no_name")):
         found.append(
-            f"{counted(no_name, 'filter')} without a name may respond to several things at once, "
+            f"{counted(no_name, one)} without a name may respond to several things at once, "
             "or to something that has no word. That is usual, most of all in early layers."
         )
     if dead := len(with_outcome(result, "dead")):
         found.append(
-            f"{counted(dead, 'filter')} that {'is' if dead == 1 else 'are'} never active on these "
+            f"{counted(dead, one)} that {'is' if dead == 1 else 'are'} never active on these "
             "pictures carry nothing here. That does no harm to the decision."
         )
     return tuple(found)
 
 
-def actions(findings: Sequence[Finding]) -> tuple[str, ...]:
+def actions(result: FiltersResult, findings: Sequence[Finding]) -> tuple[str, ...]:
     """What the findings ask for, each thing once."""
     found = [sentence(plain(action)) for f in findings for action in f.actions]
     found.append(
-        "Look at the pictures of a filter before its words are used anywhere: a word is right only "
-        "if the outlined parts show it."
+        f"Look at the pictures of a {noun(result)} before its words are used anywhere: a word is "
+        "right only if the outlined parts show it."
     )
     return tuple(dict.fromkeys(found))
 

@@ -138,6 +138,8 @@ class ExplainedState:
         words: int64 [U, n], position of each unit's words, best first; -1 where there is none.
         shares: float64 [U, n], share of votes.
         scores: float64 [U, n], mean cosine with the word over the unit's images.
+        by_chance: float64 [U, n], share of null pairs that vote for the word.
+        stands_out: bool [U, n], whether it stands out within its filter.
         statistic: float64 [U], how far the votes stand out from the null; NaN-free, -1 without.
         p_values: float64 [U], of the null; 1 where there is none.
         held_out: int64 [C], explainer fold that never saw the concept; -1 for unaudited concepts.
@@ -159,6 +161,8 @@ class ExplainedState:
     words: Concatenated
     shares: Concatenated
     scores: Concatenated
+    by_chance: Concatenated
+    stands_out: Concatenated
     statistic: Concatenated
     p_values: Concatenated
     held_out: Concatenated
@@ -182,6 +186,8 @@ class PicturesState:
         jpegs: uint8 [bytes], the pictures as JPEG, one after the other, each image once.
         jpeg_row: int64 [Q], row of each JPEG.
         jpeg_end: int64 [Q], where each JPEG ends.
+        ids: uint8 [bytes], their sample ids as UTF-8, one after the other.
+        id_end: int64 [Q], where each id ends.
         masked_unit: int64 [S2], pairs whose image was masked in pixels.
         masked_row: int64 [S2].
         masked_features: float32 [S2, d], mean channels of the masked image.
@@ -194,6 +200,8 @@ class PicturesState:
     jpegs: Concatenated
     jpeg_row: Concatenated
     jpeg_end: Concatenated
+    ids: Concatenated
+    id_end: Concatenated
     masked_unit: Concatenated
     masked_row: Concatenated
     masked_features: Concatenated

@@ -23,6 +23,7 @@ from auditor.audits.filters.words import (
     quoted,
     recalls,
 )
+from auditor.people import Human
 from auditor.results.estimate import Estimate
 from auditor.wording import ABSENT, count, number, p_value, plain, with_interval
 
@@ -72,13 +73,19 @@ class RecallRow:
     pairs: str
 
 
-def filter_row(unit: FilterResult, audit: str, shown: Collection[int]) -> FilterRow:
-    """One filter; words that do not stand out stand in brackets."""
-    words = first_words(unit, NAMED)
+def filter_row(
+    unit: FilterResult, audit: str, shown: Collection[int], said: Human | None
+) -> FilterRow:
+    """One filter; a person's name in quotes, and words that do not stand out in brackets."""
+    words = first_words(unit.name or unit.words, NAMED)
+    if words and not unit.name:
+        words = f"({words})"
+    if said is not None:
+        words = " · ".join(filter(None, (f"“{plain(said.name)}”", words)))
     match = unit.match
     return FilterRow(
         unit=str(unit.unit),
-        words=(words if unit.outcome == "named" else f"({words})") if words else ABSENT,
+        words=words or ABSENT,
         outcome=OUTCOMES[unit.outcome],
         p=p_value(unit.p_adjusted.value),
         concept=plain(match.concept) if match else ABSENT,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from auditor.audits.filters.result import FiltersResult, Method, RecallResult, Scope
-from auditor.audits.filters.words import BASELINES, KS, by_chance, num_candidates, recalls
+from auditor.audits.filters.words import (
+    BASELINES,
+    KS,
+    by_chance,
+    noun,
+    num_candidates,
+    recalls,
+)
 from auditor.results.estimate import Estimate
 from auditor.wording import (
     count,
@@ -216,13 +223,13 @@ def agreement(result: FiltersResult) -> str:
     if own.value is None:
         return ""
     told = (
-        "Where a filter has a name and detects a concept, that concept is among its words in "
+        f"Where a {noun(result)} has a name and detects a concept, that concept is in its name in "
         f"{percent_with_interval(own)} of the cases"
     )
     if chance.value is None:
         return f"{told}."
     return (
-        f"{told}; were the names dealt out at random among the filters, it would be in "
+        f"{told}; were the names dealt out at random among the {noun(result)}s, it would be in "
         f"{percent(chance.value)}."
     )
 

@@ -62,6 +62,11 @@ KS = (5, 10, 20)
 """Numbers of answers that recall and precision look at."""
 
 
+def noun(result: FiltersResult) -> str:
+    """`filter` where it has places; else `unit`, such as an output of the network."""
+    return "filter" if result.start is None else "unit"
+
+
 def with_outcome(result: FiltersResult, outcome: FilterOutcome) -> tuple[FilterResult, ...]:
     """Filters of one outcome."""
     return tuple(found for found in result.filters if found.outcome == outcome)

@@ -173,7 +173,7 @@ def make_pictures(
         row += rows.tolist()
     shown = sorted(set(row))
     files = [jpeg(torch.full((3, 8, 8), k % 256, dtype=torch.uint8)) for k in shown]
-    ends = torch.tensor([len(file) for file in files], dtype=torch.int64).cumsum(0)
+    ids = [f"Ünit {k}.jpg".encode() for k in shown]
     masked = torch.isin(regions.pair_unit, explained.masked)
     active = torch.zeros(len(unit), *GRID, dtype=torch.bool)
     active[:, 0] = True
@@ -182,13 +182,25 @@ def make_pictures(
         card_row=torch.tensor(row, dtype=torch.int64),
         card_value=torch.linspace(3, 2, len(unit)),
         card_active=active,
-        jpegs=torch.frombuffer(bytearray(b"".join(files) or b"."), dtype=torch.uint8),
+        jpegs=one_after_the_other(files),
         jpeg_row=torch.tensor(shown, dtype=torch.int64),
-        jpeg_end=ends,
+        jpeg_end=ends_of(files),
+        ids=one_after_the_other(ids),
+        id_end=ends_of(ids),
         masked_unit=regions.pair_unit[masked],
         masked_row=regions.pair_row[masked],
         masked_features=regions.pair_features[masked],
     )
+
+
+def one_after_the_other(pieces: Sequence[bytes]) -> Tensor:
+    """Bytes of all pieces, uint8; one byte that belongs to none where there are none."""
+    return torch.frombuffer(bytearray(b"".join(pieces) or b"."), dtype=torch.uint8)
+
+
+def ends_of(pieces: Sequence[bytes]) -> Tensor:
+    """Where each piece ends."""
+    return torch.tensor([len(piece) for piece in pieces], dtype=torch.int64).cumsum(0)
 
 
 def drawn_rows(world: World, spec: FiltersSpec, generator: torch.Generator) -> Tensor:

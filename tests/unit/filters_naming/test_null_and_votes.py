@@ -9,7 +9,7 @@ from torch import Tensor
 
 from auditor.audits.filters.agreement import agreement_of
 from auditor.audits.filters.naming import adjusted, name_filters, varied, vote_weights
-from auditor.audits.filters.null import different, largest, stand_out
+from auditor.audits.filters.null import Distinct, different, largest, stand_out
 from auditor.audits.filters.recall import joined, mean_estimate, places, resamples
 from auditor.audits.filters.reference import dealt
 from auditor.measure.vocabulary import Vocabulary
@@ -91,12 +91,70 @@ def test_without_images_or_null_nothing_stands_out() -> None:
     assert found.statistic.tolist() == [-1.0, -1.0]
 
 
+def nothing_compared(num_units: int) -> Distinct:
+    """Filters without a null."""
+    nothing = torch.zeros(0, dtype=torch.float64)
+    where = torch.zeros(0, dtype=torch.int64)
+    statistic = torch.full((num_units,), -1.0, dtype=torch.float64)
+    return Distinct(statistic, -statistic, where, where, nothing, nothing, nothing)
+
+
+def test_every_word_is_held_against_the_largest_of_all_words() -> None:
+    # Word 0 is in every image, chosen or not; word 3 only in the images of filter 0.
+    own = torch.tensor([[0, 3]] * 8 + [[0, 1], [0, 2]] * 4)
+    null = torch.tensor([[0, 1], [0, 2]] * 8)
+    units = torch.arange(2).repeat_interleave(8)
+    found = stand_out(own, units, null, units, num_units=2, draws=199, seed=0)
+    words = {
+        (unit, word): (excess, p, by_chance)
+        for unit, word, excess, p, by_chance in zip(
+            *(column.tolist() for column in found[2:]), strict=True
+        )
+    }
+    assert list(words) == [(0, 0), (0, 3), (1, 0), (1, 1), (1, 2)]
+    assert words[0, 0] == (0.0, 1.0, 1.0)
+    # Eight of sixteen pairs, the filter's own and those of the pool, vote for word 3.
+    assert words[0, 3][0] == pytest.approx((8 - 4) / np.sqrt(8 * 0.5 * 0.5 + 1))
+    assert words[0, 3][1:] == (1 / 200, 0.0)
+    assert words[1, 1][2] == 0.5
+    # A filter's own numbers are those of its best word.
+    assert found.statistic.tolist() == [words[0, 3][0], max(words[1, w][0] for w in (0, 1, 2))]
+    assert found.p_values.tolist() == [1 / 200, min(words[1, w][1] for w in (0, 1, 2))]
+
+
+@pytest.mark.parametrize(("count", "words"), [(2, [3, 0]), (3, [0, 1, 3])])
+def test_a_name_is_listed_however_few_votes_it_has(count: int, words: list[int]) -> None:
+    votes = torch.tensor([[0, 1, 3]] * 2 + [[0, 1, 2]])
+    units = torch.zeros(3, dtype=torch.int64)
+    everywhere, seldom = 3 / 4, 1 / 20
+    distinct = Distinct(
+        statistic=torch.tensor([9.0], dtype=torch.float64),
+        p_values=torch.tensor([0.01], dtype=torch.float64),
+        units=torch.zeros(4, dtype=torch.int64),
+        words=torch.arange(4),
+        excess=torch.tensor([0.5, 0.5, 0.2, 9.0], dtype=torch.float64),
+        word_p_values=torch.tensor([0.9, 0.9, 1.0, 0.01], dtype=torch.float64),
+        by_chance=torch.tensor([everywhere, everywhere, everywhere, seldom], dtype=torch.float64),
+    )
+    ones = torch.ones(3, dtype=torch.float64)
+    named = name_filters(
+        torch.eye(4)[:3], votes, ones, units, WORDS, distinct, alpha=0.05, count=count
+    )
+    assert named.words.tolist() == [words]
+    assert named.stands_out.tolist() == [[word == 3 for word in words]]
+    assert named.by_chance.tolist() == [[seldom if word == 3 else everywhere for word in words]]
+    assert named.shares.tolist() == [[2 / 3 if word == 3 else 1.0 for word in words]]
+
+
 def test_words_are_ranked_by_votes_then_by_mean_cosine() -> None:
     directions = torch.tensor([[0.6, 0.8, 0, 0], [0.8, 0.6, 0, 0], [0, 1.0, 0, 0]])
     votes = torch.tensor([[0, 1], [0, 1], [2, 3]])
     units = torch.tensor([1, 1, 0])
     weights = torch.ones(3, dtype=torch.float64)
-    named = name_filters(directions, votes, weights, units, WORDS, num_units=3, count=2)
+    named = name_filters(
+        directions, votes, weights, units, WORDS, nothing_compared(3), alpha=0.05, count=2
+    )
+    assert not named.stands_out.any()
     # Filter 0: c and d have a vote and cosine 0 each, so the lower position; filter 2: no image.
     assert named.words.tolist() == [[2, 3], [0, 1], [-1, -1]]
     assert named.shares.tolist() == [[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]
@@ -107,7 +165,8 @@ def test_words_are_ranked_by_votes_then_by_mean_cosine() -> None:
         torch.tensor([1.0, 3.0, 0.0]).double(),
         units,
         WORDS,
-        num_units=2,
+        nothing_compared(2),
+        alpha=0.05,
         count=2,
     )
     assert weighted.words.tolist() == [[-1, -1], [1, 0]]

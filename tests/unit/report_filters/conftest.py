@@ -41,6 +41,8 @@ CONCEPTS = (
 )  # fmt: skip
 NOVEL = ("eyebrow", "smile", "spectacles", "scarf", "cheek", "monocle")
 GRID = 28
+WEIGHTS = "5a" * 32
+"""Digest of the model's weights."""
 LEVELS = {"paper": 0.52, "release": 0.5, "activation": 0.44, "original": 0.31, "image": 0.36}
 """Recall of the first five answers, by what the explainer was shown."""
 
@@ -57,14 +59,18 @@ def around(value: float, half: float = 0.04, n: int = 48) -> Estimate:
     )
 
 
-def make_words(rng: np.random.Generator, concept: int, most: float) -> tuple[WordResult, ...]:
-    """Ten words, the concept's own one first."""
+def make_words(
+    rng: np.random.Generator, concept: int, most: float, *, named: bool
+) -> tuple[WordResult, ...]:
+    """Ten words, the concept's own one first; every second one of a name stands out."""
     known = [CONCEPTS[concept], *(c for c in CONCEPTS[:12] if c != CONCEPTS[concept])]
     names = [known[0], NOVEL[concept % 6], known[1], NOVEL[(concept + 1) % 6], *known[2:8]]
     return tuple(
         WordResult(
             word=name,
             share=round(most * 0.8**i, 3),
+            by_chance=0.05 if named and i % 2 == 0 else 0.2,
+            stands_out=named and i % 2 == 0,
             score=round(0.62 - 0.04 * i - 0.02 * float(rng.random()), 3),
             novel=name in NOVEL,
         )
@@ -87,7 +93,7 @@ def make_filter(rng: np.random.Generator, unit: int, *, worded: bool) -> FilterR
         outcome="dead" if dead else "named" if named else "no_name" if worded else "not_tried",
         threshold=None if dead else round(float(rng.uniform(0.4, 3.2)), 4),
         peak=0.0 if dead else round(float(rng.uniform(4, 12)), 3),
-        words=make_words(rng, concept, 0.72 if named else 0.24) if tried else (),
+        words=make_words(rng, concept, 0.72 if named else 0.24, named=named) if tried else (),
         statistic=around(8.0 if named else 0.4, 0.0) if tried else absent,
         p_value=Estimate(value=p / 2) if tried else absent,
         p_adjusted=Estimate(value=p) if tried else absent,
@@ -280,7 +286,10 @@ def make_spec(result: FiltersResult, **report: object) -> AuditSpec:
 
 
 def make_record(findings: list[Finding], digest: str) -> RunRecord:
-    inputs = (InputRecord(role="dataset test", name="portraits", digest="d" * 64, num_rows=800),)
+    inputs = (
+        InputRecord(role="dataset test", name="portraits", digest="d" * 64, num_rows=800),
+        InputRecord(role="model weights", name="net.safetensors", digest=WEIGHTS),
+    )
     return RunRecord(
         run_id="20260301T140510Z-" + digest[:8],
         name="portraits",
@@ -295,7 +304,13 @@ def make_record(findings: list[Finding], digest: str) -> RunRecord:
     )
 
 
-def write_run(out: Path, *, result: FiltersResult | None = None, **report: object) -> Path:
+def write_run(
+    out: Path,
+    *,
+    result: FiltersResult | None = None,
+    review: bytes | None = None,
+    **report: object,
+) -> Path:
     """Write one finished run and return its directory."""
     result = result or make_result()
     findings = make_findings(result, "filters")
@@ -311,6 +326,7 @@ def write_run(out: Path, *, result: FiltersResult | None = None, **report: objec
         spec=make_spec(result, **report),
         outcomes={"filters": outcome},
         record=lambda digest: make_record(findings, digest),
+        review=review,
     )
 
 

@@ -48,9 +48,10 @@ def test_the_section_is_ordered_as_every_other(page):
         "How far the words can be trusted",
         "Filters with pictures",
     ]
-    assert headings[first_card + 6 : first_card + 9] == [
+    assert headings[first_card + 6 : first_card + 10] == [
         "What it means",
         "What to do",
+        "Naming the filters",
         "Everything tested",
     ]
 
@@ -111,9 +112,17 @@ def test_cards_show_words_concept_and_where_the_filter_is_active(run, page, body
     assert [tile.image for tile in tiles] == list(shown.images)
     assert all((t.outline == active[shown.first + k]).all() for k, t in enumerate(tiles))
     unit = result.filters[card.unit]
-    assert [bar.word for bar in card.bars] == [word.word for word in unit.words[:5]]
-    assert [bar.novel for bar in card.bars] == [word.novel for word in unit.words[:5]]
+    # Of ten words every second stands out: these five have bars, and the others are told.
+    clear = unit.words[::2]
+    assert [bar.word for bar in card.bars] == [word.word for word in clear]
+    assert [bar.novel for bar in card.bars] == [word.novel for word in clear]
+    assert all(bar.clear for bar in card.bars)
     assert card.bars[0].length == 100.0
+    assert card.bars[0].tick == pytest.approx(100 * 0.05 / unit.words[0].share, abs=0.1)
+    assert card.words == ", ".join(word.word for word in clear[:3])
+    others = [word.word + "*" * word.novel for word in unit.words[1::2]]
+    assert card.further == f"Not beyond chance: {', '.join(others)}."
+    assert card.told[0].startswith("5 of the 10\u00a0words listed stand out")
     assert f"overlaps “{unit.match.concept}” most" in " ".join(card.told)
     assert "are not among the annotated concepts" in page
     assert body.filters[card.unit].target == card.anchor
@@ -122,7 +131,23 @@ def test_cards_show_words_concept_and_where_the_filter_is_active(run, page, body
 def test_a_filter_without_a_name_is_called_so(body):
     card = body.cards[-1]
     assert (card.mark, card.words) == ("no name", "")
+    assert len(card.bars) == 5
+    assert not any(bar.clear for bar in card.bars)
     assert card.told[0].startswith("This filter has no name: its words do not stand out")
+
+
+def test_units_without_places_are_not_called_filters(make_run, fixture_result):
+    result = fixture_result(units=12, cards=2, images=1, start="features.7")
+    run = make_run(result=result)
+    body = make_page(run).sections[0].body
+    assert body.cards[0].title == "Unit 0"
+    assert "12\u00a0units of the layer" in body.asked[1]
+    own = (*body.asked, body.result, *body.meaning, *body.limits, *body.actions, body.overview.alt)
+    calls = " ".join(own).replace("filter attention", "").replace("filter 7", "")
+    assert "filter" not in calls.lower()
+    page = page_of(run)
+    assert "Units with pictures" in page
+    assert "Filters with pictures" not in page
 
 
 def test_rows_hold_six_pictures(make_run, fixture_result):
@@ -199,7 +224,10 @@ def test_findings_stand_with_their_verdicts_and_actions(body):
 def test_hostile_words_are_shown_and_do_nothing(make_run, fixture_result):
     def with_words(names):
         result = fixture_result(units=6, cards=2, images=2)
-        words = tuple(WordResult(word=name, share=0.5, score=0.5, novel=True) for name in names)
+        words = tuple(
+            WordResult(word=name, share=0.5, by_chance=0.1, stands_out=True, score=0.5, novel=True)
+            for name in names
+        )
         units = tuple(f.model_copy(update={"words": words}) for f in result.filters)
         concepts = tuple(
             c.model_copy(update={"name": names[i % 6], "words": (names[0],)})
