@@ -20,6 +20,7 @@ BENCHMARKS = (
     "groups",
     "attention",
     "dissection",
+    "together",
     "decide",
     "report",
 )
