@@ -20,7 +20,7 @@ filters of the model and of the extractor detect, on the same images."""
 class GroupPicturesSpec(SpecModel):
     """What is shown of the largest differences."""
 
-    differences: int = Field(default=6, ge=0, le=100)
+    differences: int = Field(default=5, ge=0, le=100)
     """Differences per comparison that are shown with pictures."""
     images: int = Field(default=4, ge=1, le=20)
     """Most activating images per group."""

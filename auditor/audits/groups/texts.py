@@ -50,7 +50,9 @@ def reading(result: GroupsResult, *, named: bool) -> tuple[tuple[str, str], ...]
             (
                 "Overlap",
                 "Intersection over union: the pixels that the active places of a filter and a "
-                "concept share, divided by all pixels of either. 1 is a perfect match, 0 none.",
+                "concept share, divided by all pixels of either. 1 is a perfect match, 0 none. "
+                "It is counted over all pictures together, so none is shown here; an audit of kind "
+                "“filters” shows what each filter of a layer looks at.",
             ),
             (
                 "Detected",
@@ -123,10 +125,6 @@ def learnt(result: GroupsResult) -> tuple[str, ...]:
             f"{counted(len(names), 'concept')}: {shortened(names, 24)}" if names else "nothing"
         )
         found.append(sentence(f"{of} ({filters}), detects {detects}"))
-    found.append(
-        "No pictures are shown here: overlap is counted over all pictures together. An audit "
-        "of kind “filters” on either layer shows what each of its filters looks at."
-    )
     return tuple(found)
 
 

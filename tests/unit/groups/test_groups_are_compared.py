@@ -192,6 +192,54 @@ def test_overlapping_groups_lose_what_is_in_both(make_spec, make_context, audit,
     assert [(c.num_first, c.num_second, c.num_both) for c in rest] == [(250, 50, 0), (150, 150, 0)]
 
 
+def test_a_group_that_lost_images_to_the_other_is_named_alone(
+    make_spec, make_context, audit, make_batch, skin
+):
+    named = {"not_deep": {"skin": ["light", "medium"]}, "not_light": {"skin": ["deep", "medium"]}}
+    batch = make_batch(300, outputs={MAPS: planted(300, skin)}, columns={"skin": skin})
+    spec = make_spec(by=[], named=named, against="each_other")
+    found = audit(spec, make_context(), {"test": batch})
+    (one,) = found.result.comparisons
+    assert (one.num_first, one.num_second, one.num_both) == (150, 50, 100)
+    assert (one.first_title, one.second_title) == ("not deep alone", "not light alone")
+    assert "of the pictures of the group “not deep” alone and in" in found.findings[0].claim
+
+
+def test_columns_of_0_and_1_read_as_with_and_without(make_spec, make_context):
+    context = make_context(columns={"hat": ("0", "1"), "skin": ("deep", "light")})
+    groups = groups_of(make_spec(by=["skin", "hat"]), context)
+    assert [group.title for group in groups] == [
+        "skin deep, with “hat”",
+        "skin deep, without “hat”",
+        "skin light, with “hat”",
+        "skin light, without “hat”",
+    ]
+    assert groups[1].images == "pictures without “hat” whose skin is deep"
+    assert groups[1].conditions == {"skin": ("deep",), "hat": ("0",)}
+
+
+@pytest.mark.parametrize(
+    ("compare", "severity"),
+    [
+        ("filters", "note"),
+        ("attributes", "note"),
+        ("concepts", "note"),
+        ("predictions", "warning"),
+        ("networks", "warning"),
+    ],
+)
+def test_what_is_compared_decides_the_severity_unless_the_spec_does(make_spec, compare, severity):
+    by = [] if compare == "networks" else ["skin"]
+    assert make_spec(compare=compare, by=by).weight == severity
+    assert make_spec(compare=compare, by=by, severity="error").weight == "error"
+
+
+def test_findings_weigh_what_the_spec_says(make_spec, make_context, audit, batch):
+    for severity in (None, "error"):
+        found = audit(make_spec(severity=severity), make_context(), {"test": batch})
+        assert {f.severity for f in found.findings} == {severity or "note"}
+
+
 def test_groups_that_are_the_same_share_nothing(make_spec, make_context, audit, make_batch, skin):
     named = {"a": {"skin": ["deep"]}, "b": {"skin": ["deep"]}}
     batch = make_batch(300, outputs={MAPS: planted(300, skin)}, columns={"skin": skin})

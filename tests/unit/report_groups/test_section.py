@@ -7,7 +7,9 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from matplotlib.figure import Figure
 
+from auditor.audits.groups import figures
 from auditor.audits.groups.section import make_section
 from auditor.errors import ArtifactError
 from auditor.report.groups import active_regions
@@ -54,6 +56,44 @@ def test_the_largest_difference_comes_first_with_both_shares(bodies):
     assert any("24.5\u202f%" in text and "7 × 7" in text for text in body.limits)
 
 
+def test_the_group_that_is_named_first_is_on_the_left(run):
+    for one in run.results["filters"].comparisons:
+        drawing = figures.differences(one, [d.title for d in one.differences], name="chart")
+        figure = Figure(figsize=(drawing.width, drawing.height))
+        drawing.paint(figure)
+        (axes,) = figure.axes
+        widths = [bar.get_width() for bar in axes.patches]
+        found = one.differences[: figures.MOST_ROWS]
+        assert widths[::2] == [-(d.first.value or 0.0) for d in found]
+        assert widths[1::2] == [d.second.value for d in found]
+        heads = [t.get_text() for t in axes.texts if t.get_text().startswith(("skin", "other"))]
+        assert heads == [
+            f"{one.first_title} ({one.num_first})",
+            f"other pictures ({one.num_second})",
+        ]
+
+
+def test_a_ceiling_is_explained_only_where_it_is_drawn(run):
+    one = run.results["filters"].comparisons[0]
+    far = one.model_copy(update={"first_ceiling": 1.0, "second_ceiling": 1.0})
+    labels = [d.title for d in one.differences]
+    assert "ceiling" in figures.differences(one, labels, name="chart").caption
+    assert "ceiling" not in figures.differences(far, labels, name="chart").caption
+
+
+def test_a_single_picture_is_no_larger_than_others(run):
+    result = run.results["filters"]
+    few = result.pictures[0].model_copy(update={"second": result.pictures[0].second[:1]})
+    result = result.model_copy(update={"pictures": (few, *result.pictures[1:])})
+    body = make_section(
+        audit="filters", spec=run.spec.audits["filters"], result=result, findings=(), names={},
+        active=active_regions(run, "filters", result), max_cases=5,
+    )  # fmt: skip
+    shown = next(c for c in body.cases if c.title.startswith("Skin deep")).shown[0]
+    assert (len(shown.first.tiles), shown.first.blanks) == (4, 0)
+    assert (len(shown.second.tiles), shown.second.blanks) == (1, 3)
+
+
 def test_every_comparison_stands_in_the_table(run, bodies):
     for kind in ("filters", "predictions", "pairs"):
         rows = {row.groups for row in bodies[kind].rows}
@@ -81,6 +121,7 @@ def test_two_networks_are_told_apart(bodies):
         body.result
     )
     assert body.learnt[0].startswith("Network A, layer “relu3”")
+    assert "over all pictures together, so none is shown here" in dict(body.reading)["Overlap"]
     assert "are needed" in body.rows[-1].outcome
 
 
