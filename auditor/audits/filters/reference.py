@@ -26,7 +26,7 @@ class Reference:
 
     Attributes:
         audited: bool [C], listed by enough photos.
-        num_images: int64 [C], photos that list each.
+        num_images: int64 [C], photos that list each; 0 where every mask of it is empty.
         matched: Their words; None without a vocabulary.
         learnable: Positions of audited concepts that have a word, ascending, int64 [L].
     """
@@ -67,7 +67,7 @@ def reference_of(
         regions: How many photos list each.
         vocabulary: The vocabulary; None where the audit looks for no words.
     """
-    num_images = regions.images.sum(0)
+    num_images = regions.images.sum(0).masked_fill(regions.areas.sum(0) == 0, 0)
     audited = num_images >= spec.dissection.min_images
     if vocabulary is None:
         return Reference(audited, num_images, None, torch.zeros(0, dtype=torch.int64))
