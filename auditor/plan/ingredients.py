@@ -15,7 +15,7 @@ from auditor.catalog import AuditSpec, network_of
 from auditor.context import Context, Extractor
 from auditor.needs import NetworkRole, Output, Solve, Source, Visit
 from auditor.plan.facts import Facts
-from auditor.spec.dataset import ManifestDataset
+from auditor.spec.dataset import DatasetSpec, ManifestDataset
 from auditor.spec.extractor import TrainedExtractor
 from auditor.spec.model import (
     Architecture,
@@ -56,7 +56,10 @@ def scan_ingredients(
     seen = dict.fromkeys(output.network for output in outputs if output.kind == "masks")
     if seen:
         # Regions follow the image through the resize and crop of the network that looks at it.
-        found["regions"] = {role: preprocess_ingredients(facts.spec, role) for role in seen}
+        found["regions"] = {
+            "reading": region_ingredients(facts.spec.dataset),
+            **{role: preprocess_ingredients(facts.spec, role) for role in seen},
+        }
     roles = dict.fromkeys(output.network for output in outputs if output.computed)
     return found | network_parts(tuple(roles), trained, facts)
 
@@ -146,11 +149,15 @@ def data_ingredients(split: str, facts: Facts) -> JsonValue:
     """The rows of a split, and how their labels are read."""
     dataset = facts.spec.dataset
     reading = dataset.model_dump(
-        mode="json",
-        include={"source", "name", "classes", "columns", "regions", "crowds", "categories"},
-        exclude={"regions": {"labels", "boxes"}} if isinstance(dataset, ManifestDataset) else None,
+        mode="json", include={"source", "name", "classes", "columns", "categories"}
     )
     return {"digest": facts.dataset.splits[split].digest, **reading}
+
+
+def region_ingredients(dataset: DatasetSpec) -> JsonValue:
+    """How the regions of a dataset are read; its tables and masks count by their content."""
+    paths = {"regions": {"labels", "boxes"}} if isinstance(dataset, ManifestDataset) else None
+    return dataset.model_dump(mode="json", include={"regions", "crowds"}, exclude=paths)
 
 
 def preprocess_ingredients(spec: AuditSpec, role: NetworkRole) -> JsonValue:

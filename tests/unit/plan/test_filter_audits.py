@@ -14,7 +14,7 @@ from auditor.context import Concept, Words
 from auditor.errors import InputError, PlanError
 from auditor.plan.context import make_context
 from auditor.plan.facts import take_stock
-from auditor.plan.identity import probe_key
+from auditor.plan.identity import content_id, fold_ingredients, probe_key
 from auditor.plan.make import make_plan
 from auditor.plan.steps import Plan, Scan, Solve, Train, Visit
 from auditor.spec.portraits import PARTS
@@ -71,6 +71,20 @@ def test_filters_and_groups_share_the_look_at_the_maps(compose: Compose) -> None
 
 def scans(plan: Plan) -> list[Scan]:
     return [step for step in plan.steps if isinstance(step, Scan)]
+
+
+def fold_changes(compose: Compose, before: tuple[str, ...], after: tuple[str, ...]) -> set[str]:
+    """Folds whose states have another name."""
+
+    def names(overrides: tuple[str, ...]) -> dict[str, str]:
+        return {
+            f"{fold.audit}/{fold.name}": content_id(fold_ingredients(step, fold))
+            for step in scans(make_plan(compose(*overrides)))
+            for fold in step.folds
+        }
+
+    old, new = names(before), names(after)
+    return {name for name in new if new[name] != old[name]}
 
 
 @pytest.mark.parametrize(
@@ -141,6 +155,7 @@ def coco(folder: Path, **options: object) -> str:
     return f"dataset={{source: coco, splits: {{test: {split}}}{extra}}}"
 
 
+GROUPED = "audits.listed={kind: groups, by: [dog], compare: concepts}"
 PHOTOS = (
     "~dataset.splits",
     "~audits.first",
@@ -155,11 +170,11 @@ PHOTOS = (
 
 
 @pytest.mark.parametrize("option", [{"regions": "boxes"}, {"crowds": "exclude"}])
-def test_how_regions_are_read_changes_the_scans_of_their_data(
+def test_how_regions_are_read_changes_the_folds_that_look_at_them(
     compose: Compose, tmp_path: Path, option: dict[str, object]
 ) -> None:
-    plain = (*PHOTOS, coco(tmp_path))
-    assert "scan named/regions" in changed(compose, plain, (*PHOTOS, coco(tmp_path, **option)))
+    plain, other = ((*PHOTOS, GROUPED, coco(tmp_path, **each)) for each in ({}, option))
+    assert fold_changes(compose, plain, other) == {"named/regions", "listed/table_test"}
 
 
 def test_concepts_of_a_dataset_are_its_categories(compose: Compose, tmp_path: Path) -> None:
@@ -204,8 +219,7 @@ def test_a_group_asks_for_values_and_columns_that_exist(compose: Compose, tmp_pa
 
 
 def test_regions_alone_need_no_network(compose: Compose, tmp_path: Path) -> None:
-    listed = "audits.listed={kind: groups, by: [dog], compare: concepts}"
-    plan = make_plan(compose(*PHOTOS[:-1], coco(tmp_path), listed))
+    plan = make_plan(compose(*PHOTOS[:-1], coco(tmp_path), GROUPED))
     [scan] = scans(plan)
     assert [output.kind for output in scan.outputs] == ["masks"]
     assert probe_key(scan) is None
