@@ -44,6 +44,13 @@ rules:
 audits:
   plain: {kind: relationships, layer: features.4, examples: 8}
   masked: {kind: relationships, layer: features.6, examples: 8, mask: {method: greedy, images: 32}}
+  named:
+    kind: filters
+    layer: features.6
+    explainer: {epochs: 3, folds: 2}
+    naming: {images: 3, draws: 99, evaluated: 8}
+    cards: {filters: 2, images: 2}
+vocabulary: {source: everyday}
 engine: {shard_size: 32, device: cpu, num_threads: 1}
 """
 
@@ -72,7 +79,7 @@ def check(folder: Path, *, num_kills: int) -> None:
     found = json.loads(answer.stdout)
     assert found["num_kills"] == num_kills
     whole = documents(folder / "whole")
-    assert len(whole) == 3, "two results and the findings"
+    assert len(whole) == 4, "three results and the findings"
     for trial in range(num_kills):
         assert documents(folder / f"trial{trial}") == whole, f"killed {found['moments'][trial]}"
 
