@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WIDTH = 6.7
 ROW = 0.23
 MOST_ROWS = 12
+MOST_CONCEPTS = 10
 LABELS, GAP = 0.27, 0.135
 """Shares of the width: names at the left, and the difference in numbers at the right."""
 
@@ -132,7 +133,7 @@ def networks(found: NetworksResult, *, name: str) -> Drawing | None:
         Row(plain(one.name), one.first, one.second, one.difference, one.different)
         for one in found.concepts
         if one.difference.value is not None
-    )[:MOST_ROWS]
+    )[:MOST_CONCEPTS]
     if not rows:
         return None
     sides = Sides(

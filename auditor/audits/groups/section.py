@@ -90,9 +90,8 @@ def make_section(
         asked=asked(result),
         reading=reading(
             result,
-            named=any(
-                found.item in names for one in result.comparisons for found in one.differences
-            ),
+            named=any(d.item in names for one in result.comparisons for d in one.differences),
+            charts=bool(cases),
         ),
         result=summary(spec, result, len(differing)),
         networks=figures.networks(result.networks, name="networks") if result.networks else None,

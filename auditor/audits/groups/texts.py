@@ -15,6 +15,13 @@ NAMES = (
 )
 
 
+BARS = (
+    "Bars",
+    "To the left the share of the group that is named first, to the right that of the other. "
+    "Unlike bars mean unlike groups. Filled: different; pale: not surely so.",
+)
+
+
 def asked(result: GroupsResult) -> tuple[str, ...]:
     if result.networks is not None:
         one, other = plain(result.networks.first.title), plain(result.networks.second.title)
@@ -39,7 +46,7 @@ def asked(result: GroupsResult) -> tuple[str, ...]:
     return (what[result.compare],)
 
 
-def reading(result: GroupsResult, *, named: bool) -> tuple[tuple[str, str], ...]:
+def reading(result: GroupsResult, *, named: bool, charts: bool) -> tuple[tuple[str, str], ...]:
     ranges = (
         "Numbers in brackets",
         "The range in which the true value lies with 95 % confidence, given the pictures that "
@@ -51,8 +58,7 @@ def reading(result: GroupsResult, *, named: bool) -> tuple[tuple[str, str], ...]
                 "Overlap",
                 "Intersection over union: the pixels that the active places of a filter and a "
                 "concept share, divided by all pixels of either. 1 is a perfect match, 0 none. "
-                "It is counted over all pictures together, so none is shown here; an audit of kind "
-                "“filters” shows what each filter of a layer looks at.",
+                "It is counted over all pictures together, so no single one is shown.",
             ),
             (
                 "Detected",
@@ -80,11 +86,7 @@ def reading(result: GroupsResult, *, named: bool) -> tuple[tuple[str, str], ...]
             "points apart, and chance is a poor explanation. Of all differences reported, no more "
             f"than about {percent(result.alpha)} are expected to be false alarms.",
         ),
-        (
-            "Bars",
-            "To the left the share of the group that is named first, to the right that of the "
-            "other. Unlike bars mean unlike groups. Filled: different; pale: not surely so.",
-        ),
+        *((BARS,) if charts else ()),
         ranges,
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from auditor.audits.groups.result import GroupsResult
 from auditor.engine import dispatch
 from auditor.store.reader import read_run
 from tests.unit.engine.test_runs_end_as_the_contract_says import (
@@ -61,18 +62,21 @@ def test_a_column_of_predictions_and_its_annotations_need_no_network(run: Run) -
     folder = run(text=SPEC, model=COLUMN)
     assert record_of(folder).status == "ok"
     results = read_run(folder).results
-    answers = {one.id: one for one in results["answers"].comparisons}
+    called, listed = results["answers"], results["shown"]
+    assert isinstance(called, GroupsResult)
+    assert isinstance(listed, GroupsResult)
+    answers = {one.id: one for one in called.comparisons}
     assert answers["site=south+light=off"].differences[0].first.value == 1.0
     empty = answers["site=south+light=on"]
     assert (empty.outcome, empty.num_first) == ("not_testable", 0)
     assert empty.reason == (
         "there are no pictures whose site is south and light is on, and 20 are needed"
     )
-    (shown,) = results["shown"].comparisons
+    (shown,) = listed.comparisons
     assert shown.differences[0].title == "leash"
     assert (shown.differences[0].first.value, shown.differences[0].second.value) == (0.5, 0.0)
-    assert results["shown"].pictures[0].first
-    assert not results["shown"].pictures[0].second, "no picture of the south shows a leash"
+    assert listed.pictures[0].first
+    assert not listed.pictures[0].second, "no picture of the south shows a leash"
     weights = {found.audit: found.severity for found in read_run(folder).findings}
     assert weights == {"answers": "warning", "shown": "note"}
 

@@ -107,6 +107,8 @@ def test_overlaps_and_small_groups_are_told(bodies):
     assert any("Groups overlap" in text for text in bodies["pairs"].limits)
     assert bodies["pairs"].meaning == ("Nothing can be said about these groups, good or bad.",)
     assert len(bodies["predictions"].untestable) == 3
+    assert "Bars" not in dict(bodies["pairs"].reading), "there is no chart"
+    assert "Bars" in dict(bodies["predictions"].reading)
 
 
 def test_predictions_read_as_answers_and_not_as_harm(bodies):
@@ -121,7 +123,7 @@ def test_two_networks_are_told_apart(bodies):
         body.result
     )
     assert body.learnt[0].startswith("Network A, layer “relu3”")
-    assert "over all pictures together, so none is shown here" in dict(body.reading)["Overlap"]
+    assert "over all pictures together, so no single one is shown" in dict(body.reading)["Overlap"]
     assert "are needed" in body.rows[-1].outcome
 
 
