@@ -26,7 +26,7 @@ class Masks:
     Attributes:
         annotated: bool [B], whether the image has an annotation that could be read.
         image: int64 [P], position in the batch, ascending.
-        concept: int64 [P], position in `Context.concepts`; at most one region per image and concept.
+        concept: int64 [P], position in `Context.concepts`, at most once per image.
         masks: bool [P, h, w].
     """
 

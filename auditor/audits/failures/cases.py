@@ -161,9 +161,7 @@ def make_case(
         ),
         strips=strips(reader, group, leaf, short.get(feature, "")),
         numbers=(*numbers(reader, group, leaf), *luck(group, leaf)),
-        feature=feature_words(
-            reader.features.get(feature), said, reader.naming.words.get(feature)
-        ),
+        feature=feature_words(reader.features.get(feature), said, reader.naming.words.get(feature)),
         others=other_parts(group, leaf, short),
         steps=tuple(
             Step(action.category, sentence(plain(action.what)), sentence(plain(action.reason)))

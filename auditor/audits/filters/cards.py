@@ -15,7 +15,7 @@ from auditor.audits.filters.result import (
     MatchResult,
     WordResult,
 )
-from auditor.audits.filters.words import noun, quoted
+from auditor.audits.filters.words import noun, overlap, quoted
 from auditor.drawing import Tile
 from auditor.people import KINDS, Human, said_by
 from auditor.wording import (
@@ -26,7 +26,6 @@ from auditor.wording import (
     percent,
     plain,
     sentence,
-    with_interval,
 )
 
 BARS = 5
@@ -222,7 +221,7 @@ def concept_told(match: MatchResult | None) -> str:
     if match is None:
         return "No annotated concept could be compared with it."
     held = (
-        f", and {with_interval(match.held_out)} on pictures that it was not chosen on"
+        f", and {overlap(match.held_out)} on pictures that it was not chosen on"
         if match.held_out.value is not None
         else ""
     )
@@ -233,7 +232,7 @@ def concept_told(match: MatchResult | None) -> str:
     )
     return (
         f"Of the annotated concepts it overlaps “{plain(match.concept)}” most: intersection over "
-        f"union {with_interval(match.iou)}{held}. {counts}"
+        f"union {overlap(match.iou)}{held}. {counts}"
     )
 
 

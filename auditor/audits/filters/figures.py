@@ -20,6 +20,7 @@ from auditor.audits.filters.words import (
     detected,
     detectors,
     noun,
+    overlap,
     recalls,
     with_outcome,
 )
@@ -33,7 +34,6 @@ from auditor.wording import (
     percent,
     percent_with_interval,
     plain,
-    with_interval,
 )
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def concepts(result: FiltersResult) -> Drawing | None:
 
 
 def overlap_words(unit: FilterResult) -> str:
-    return with_interval(unit.match.iou) if unit.match is not None else ""
+    return overlap(unit.match.iou) if unit.match is not None else ""
 
 
 def paint_concepts(

@@ -20,12 +20,13 @@ from auditor.audits.filters.words import (
     OUTCOMES,
     RULES,
     SCOPES,
+    overlap,
     quoted,
     recalls,
 )
 from auditor.people import Human
 from auditor.results.estimate import Estimate
-from auditor.wording import ABSENT, count, number, p_value, plain, with_interval
+from auditor.wording import ABSENT, count, number, p_value, plain
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def filter_row(
         outcome=OUTCOMES[unit.outcome],
         p=p_value(unit.p_adjusted.value),
         concept=plain(match.concept) if match else ABSENT,
-        iou=with_interval(match.iou) if match else ABSENT,
-        held_out=number(match.held_out.value) if match else ABSENT,
+        iou=overlap(match.iou) if match else ABSENT,
+        held_out=number(match.held_out.value, 3) if match else ABSENT,
         detector=ABSENT if match is None else "yes" if match.detector else "no",
         agrees=ABSENT if unit.agrees is None else "yes" if unit.agrees else "no",
         threshold=number(unit.threshold),

@@ -13,7 +13,8 @@ from auditor.audits.filters.result import (
     RecallResult,
     Scope,
 )
-from auditor.wording import plain
+from auditor.results.estimate import Estimate
+from auditor.wording import plain, with_interval
 
 METHODS: dict[Method, str] = {
     "paper": "filter attention",
@@ -114,6 +115,11 @@ def by_chance(result: FiltersResult, k: int) -> float | None:
     """Recall of k answers drawn at random from the annotated concepts."""
     among = num_candidates(result)
     return min(1.0, k / among) if among else None
+
+
+def overlap(estimate: Estimate) -> str:
+    """`0.012 (0.008 to 0.017)`: most intersections over union are small."""
+    return with_interval(estimate, 3)
 
 
 def quoted(words: Sequence[str]) -> list[str]:

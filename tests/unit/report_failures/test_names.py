@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from auditor.audits.failures.describe import strongest
-from auditor.report.failures import extractor_digest
+from auditor.audits.filters.result import WordResult
+from auditor.report.failures import extractor_digest, failures_section
 from auditor.report.page import make_page
 from auditor.report.render import render
+from tests.unit.report_filters.conftest import make_result as make_filters
 
 DIGEST = "9b1d" + "a" * 60
 KEY = f"{DIGEST}:relu1"
 OTHER = "c" * 64
+
+NAMED = {
+    "outcome": "named",
+    "words": tuple(
+        WordResult(
+            word=word, share=share, by_chance=0.4, stands_out=share > 0.5, score=0.5, novel=False
+        )
+        for word, share in (("cup", 0.61), ("person", 0.5), ("handle", 0.55))
+    ),
+}
+"""What a filter audit may say of a unit: two words stand out, and a common one does not."""
 
 
 def review(key: str, number: int, *, name: str = "grin", kind: str = "spurious") -> bytes:
@@ -146,3 +161,21 @@ def test_without_a_digest_nothing_is_offered_to_copy(make_run):
     body = make_page(make_run(provenance={"inputs": (), "training": ()})).sections[0].body
     assert body.snippet == ""
     assert body.key == ""
+
+
+def test_words_of_a_filter_audit_are_suggested_with_their_share_and_copied_without(run):
+    spec, result = run.spec.audits["failures"], run.results["failures"]
+    features = tuple(
+        f.model_copy(update={"name": None, "suggestion": None}) for f in result.features
+    )
+    result = result.model_copy(update={"features": features})
+    words = make_filters(
+        units=max(f.index for f in features) + 1, cards=0, inspected="extractor", layer="relu1"
+    )
+    named = [unit.model_copy(update=NAMED) for unit in words.filters]
+    words = words.model_copy(update={"filters": tuple(named)})
+    both = replace(run, results={"failures": result, "filters": words})
+    section = failures_section(both, "failures", spec, result)
+    assert "· cup, handle (0.61): words that" in " ".join(section.cases[0].feature)
+    assert 'name: "cup, handle"' in section.snippet
+    assert "0.61" not in section.snippet
