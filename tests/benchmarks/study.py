@@ -4,8 +4,10 @@ Ten disjoint attribute pairs are planted in the training split of Portraits at b
 network is trained on it, and the audit ranks all pairs. The test split is unbiased. Everything
 runs through the command line, as a user's audit would. About 90 seconds per network on 2 cores.
 
-After it `planted_failures.py` does the same for the failure audit (`--parts failures` alone takes
-about a minute), and `equal_groups.py` for the comparison of groups (`--parts groups`).
+Parts with a file of their own, each also by itself (`--parts failures`):
+  failures  `planted_failures.py`   a failure that one feature decides, and failures by chance
+  groups    `equal_groups.py`       groups dealt out at random, and one filter that tells them apart
+  filters   `untrained_filters.py`  names for filters of networks that never learnt anything
 
 Printed per tau (mean of the seeds):
   auc          area under the ROC curve of ranking planted above unplanted pairs, by the audit's
@@ -34,7 +36,12 @@ from auditor.spec.portraits import ATTRIBUTES
 
 TAUS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SEEDS = (0, 1, 2)
-PARTS = ("relationships", "failures", "groups")
+OTHER_PARTS = {
+    "failures": "planted_failures.py",
+    "groups": "equal_groups.py",
+    "filters": "untrained_filters.py",
+}
+PARTS = ("relationships", *OTHER_PARTS)
 STATISTICS = ("robust_z", "cosine", "centred", "divergence_gaussian", "label_correlation")
 
 
@@ -147,20 +154,8 @@ def relationships(taus: Sequence[float], seeds: Sequence[int], out: Path) -> Non
         print(json.dumps(single_pair(seed, out)), flush=True)
 
 
-def failures() -> None:
-    """The failure audit's part, by itself; it prints its own lines."""
-    subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("planted_failures.py"))], check=True
-    )
-
-
-def groups() -> None:
-    """The comparison of groups' part, by itself; it prints its own lines."""
-    subprocess.run([sys.executable, str(Path(__file__).with_name("equal_groups.py"))], check=True)
-
-
 def main() -> None:
-    """Print one JSON line per tau and one per single planted pair, then the failure audit's."""
+    """Print one JSON line per tau and one per single planted pair, then what the others print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--taus", type=float, nargs="*", default=TAUS)
@@ -170,10 +165,9 @@ def main() -> None:
     if "relationships" in arguments.parts:
         with tempfile.TemporaryDirectory() as scratch:
             relationships(arguments.taus, arguments.seeds, arguments.out or Path(scratch))
-    if "failures" in arguments.parts:
-        failures()
-    if "groups" in arguments.parts:
-        groups()
+    for part, file in OTHER_PARTS.items():
+        if part in arguments.parts:
+            subprocess.run([sys.executable, str(Path(__file__).with_name(file))], check=True)
 
 
 if __name__ == "__main__":
