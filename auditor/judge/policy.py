@@ -67,6 +67,7 @@ def judge(
     num_rules: int,
     num_decided: int,
     reviews: Reviews,
+    known: frozenset[str] = frozenset(),
 ) -> Judgement:
     """Hold a run against its spec's policy.
 
@@ -77,11 +78,13 @@ def judge(
         num_rules: Rules that the audits answered to, as pairs.
         num_decided: Those of them that came to a decision.
         reviews: Decisions of people about findings.
+        known: Ids of findings that a baseline had too and that are no worse now: they stay open,
+            and the severity gate does not count them.
     """
     policy = spec.policy
     outcomes = (
         ran_outcome(audits),
-        gate_outcome(policy.fail_on, findings, reviews),
+        gate_outcome(policy.fail_on, findings, reviews, known),
         *(limit_outcome(name, limit, audits, findings) for name, limit in policy.limits.items()),
         *(required_outcome(audit, audits, findings) for audit in policy.required),
         decided_outcome(policy.min_decided, findings, num_rules, num_decided),
@@ -129,13 +132,19 @@ def ran_outcome(audits: Sequence[AuditRecord]) -> PolicyOutcome:
 
 
 def gate_outcome(
-    fail_on: Severity | None, findings: Sequence[Finding], reviews: Reviews
+    fail_on: Severity | None,
+    findings: Sequence[Finding],
+    reviews: Reviews,
+    known: frozenset[str] = frozenset(),
 ) -> PolicyOutcome:
-    """The severity gate: open findings from a severity on fail the run, lighter ones warn."""
+    """The severity gate: open findings from a severity on fail the run; lighter ones warn, and
+    so do those that the baseline had."""
     failing = [finding for finding in findings if finding.verdict == "fail"]
     standing = {finding.id: reviews.standing(finding) for finding in failing}
     unresolved = [finding for finding in failing if standing[finding.id] != "closed"]
-    forbidden = [finding for finding in unresolved if fail_on and weighs(finding.severity, fail_on)]
+    heavy = [finding for finding in unresolved if fail_on and weighs(finding.severity, fail_on)]
+    forbidden = [finding for finding in heavy if finding.id not in known]
+    num_known, num_lighter = len(heavy) - len(forbidden), len(unresolved) - len(heavy)
     warnings = [finding for finding in findings if finding.verdict == "warn"]
     verdict: Verdict = "fail" if forbidden else "warn" if unresolved or warnings else "pass"
     return PolicyOutcome(
@@ -145,7 +154,8 @@ def gate_outcome(
         else "findings alone never fail the run",
         value="; ".join(
             [
-                *open_words(fail_on, forbidden, len(unresolved) - len(forbidden)),
+                *open_words(fail_on, forbidden, num_lighter),
+                *([f"{num_known} more that the baseline had too"] if num_known else []),
                 *([counted(len(warnings), "warning")] if warnings else []),
                 *review_words(list(standing.values())),
             ]

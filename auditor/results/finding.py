@@ -88,6 +88,15 @@ def make_finding(
     )
 
 
+def findings_digest(findings: Sequence[Finding]) -> str:
+    """SHA-256 of which findings there are and of the evidence of each, in any order.
+
+    A sign-off is bound to it, and every rendering states it: two documents with the same digest
+    speak of the same findings.
+    """
+    return digest_of(sorted([finding.id, finding.evidence_digest] for finding in findings))
+
+
 class Findings(ResultModel):
     """The content of `findings.json`."""
 

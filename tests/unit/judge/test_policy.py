@@ -15,7 +15,7 @@ from auditor.judge.policy import Judgement, audit_verdict, judge, worst_exit_cod
 from auditor.judge.review import Decision, Reviews
 from auditor.results.base import Status, Verdict
 from auditor.results.estimate import Estimate
-from auditor.results.finding import Finding, make_finding
+from auditor.results.finding import Finding, findings_digest, make_finding
 from auditor.results.run_record import AuditRecord
 from auditor.spec.policy import LimitSpec, PolicySpec
 from auditor.spec.rule import Severity
@@ -56,6 +56,7 @@ def judged(
     num_rules: int = 10,
     num_decided: int = 10,
     reviews: Reviews = NOBODY,
+    known: frozenset[str] = frozenset(),
 ) -> Judgement:
     return judge(
         AuditSpec.model_construct(policy=policy),
@@ -64,6 +65,7 @@ def judged(
         num_rules=num_rules,
         num_decided=num_decided,
         reviews=reviews,
+        known=known,
     )
 
 
@@ -153,6 +155,28 @@ def test_the_gate_tells_what_review_did() -> None:
         "1 open finding of severity error: c and d; 1 warning; 1 closed by review; "
         "1 open again because the evidence changed since its review",
     )
+
+
+def test_what_the_baseline_had_fails_no_run_and_is_still_told() -> None:
+    old, new = finding(subjects=("a", "b")), finding(subjects=("c", "d"))
+    known = frozenset({old.id})
+    both = judged(PolicySpec(), [old, new], known=known)
+    assert outcome(both, "fail_on") == (
+        "fail",
+        "1 open finding of severity error: c and d; 1 more that the baseline had too",
+    )
+    alone = judged(PolicySpec(), [old], known=known)
+    assert (alone.verdict, alone.exit_code) == ("warn", 0)
+    assert judged(PolicySpec(), [old]).exit_code == 1
+
+
+@given(st.permutations(["a", "b", "c", "d"]))
+def test_the_digest_of_findings_ignores_their_order_and_nothing_else(order: list[str]) -> None:
+    made = [finding(subjects=(name, "hat")) for name in order]
+    digest = findings_digest(made)
+    assert digest == findings_digest([finding(subjects=(name, "hat")) for name in "abcd"])
+    assert digest != findings_digest(made[1:])
+    assert digest != findings_digest([finding("pass", subjects=made[0].subjects), *made[1:]])
 
 
 LIMIT = {"worst": LimitSpec(audit="relationships", metric="robust_z", max=6.0)}
