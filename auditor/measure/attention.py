@@ -7,6 +7,7 @@ and no attended map is ever made.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -112,6 +113,7 @@ def _centres(pixels: int, places: int, device: torch.device) -> Tensor:
     return (2 * torch.arange(places, device=device) + 1) * pixels // (2 * places)
 
 
+@lru_cache(maxsize=64)  # the same few for every image
 def _shares(pixels: int, places: int, device: torch.device) -> Tensor:
     """Share of each place that each pixel covers along one axis, float32 [places, pixels]."""
     # In units of 1 / (pixels places) of the axis, both borders are integers.

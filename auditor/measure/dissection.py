@@ -16,6 +16,7 @@ concepts, Q annotated categories; maps have h × w places, the grid g × g' pixe
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple, final
 
@@ -291,6 +292,7 @@ def _listed(above: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return unit[line], row[line] * grid[1] + column
 
 
+@lru_cache(maxsize=64)  # the same few for every image
 def _bilinear(side: int, to: int, device: torch.device) -> Tensor:
     """Weights [to, side] of bilinear interpolation along one axis, without aligned corners."""
     centre = (torch.arange(to, dtype=torch.float64, device=device) + 0.5) * side / to - 0.5
