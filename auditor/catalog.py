@@ -86,7 +86,7 @@ class AuditSpec(SpecModel):
     report: ReportSpec = ReportSpec()
     """What the report looks like."""
     review: str | None = None
-    """Path of the review file with human decisions."""
+    """Path of the review file with human decisions; `reviews/<name>.yaml` by default."""
 
 
 def network_of(spec: AuditSpec, role: NetworkRole) -> ModelSpec | None:

@@ -65,12 +65,12 @@ def rewritten_in(run_dir: Path) -> tuple[str, ...]:
 
 def reviews_for(run: Run) -> tuple[Reviews, bytes | None]:
     """The decisions in force: the spec's review file, else the copy that the run kept of it."""
-    from auditor.judge.review import Reviews, load_reviews, parse_review
+    from auditor.judge.review import load_reviews, parse_review, review_path, reviews_on
 
-    reviews, content = load_reviews(run.spec.review, on=today())
+    reviews, content = load_reviews(review_path(run.spec), on=today())
     if content is None and run.review is not None:
         kept = parse_review(run.review.decode(), str(run.paths.review))
-        return Reviews(on=today(), decisions=kept.findings), run.review
+        return reviews_on(today(), kept), run.review
     return reviews, content
 
 
@@ -94,6 +94,7 @@ def judged_again(run: Run, reviews: Reviews) -> Run:
             "exit_code": judgement.exit_code,
             "policy": judgement.outcomes,
         }
+            "judged_on": reviews.on.isoformat(),
     )
     return replace(run, record=record)
 

@@ -286,11 +286,12 @@ def audits(spec: AuditSpec, places: Places) -> Iterator[Problem]:
 
 
 def policy(spec: AuditSpec, places: Places) -> Iterator[Problem]:
-    """Limits and required audits name audits that exist."""
-    for name, limit in spec.policy.limits.items():
-        if limit.audit not in spec.audits:
-            path: Path = ("policy", "limits", name, "audit")
-            yield unknown(places, path, "audit", limit.audit, spec.audits)
+    """Limits, powers and required audits name audits that exist."""
+    for part, rules in (("limits", spec.policy.limits), ("power", spec.policy.power)):
+        for name, rule in rules.items():
+            if rule.audit_id not in spec.audits:
+                path: Path = ("policy", part, name, "audit" if rule.audit else "metric")
+                yield unknown(places, path, "audit", rule.audit_id, spec.audits)
     for index, audit in enumerate(spec.policy.required):
         if audit not in spec.audits:
             yield unknown(places, ("policy", "required", index), "audit", audit, spec.audits)

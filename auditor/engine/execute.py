@@ -24,7 +24,7 @@ from auditor.errors import ExecutionError
 from auditor.inventory.features import FeatureTable, take_features
 from auditor.inventory.stock import DatasetInventory
 from auditor.judge.policy import judge
-from auditor.judge.review import load_reviews
+from auditor.judge.review import load_reviews, review_path
 from auditor.judge.rules import count_rules
 from auditor.plan.context import make_context, output_index
 from auditor.plan.facts import take_stock
@@ -165,7 +165,7 @@ def finish(spec: AuditSpec, execution: Execution, record: RunRecord, writer: Run
         writer.write_outcome(audit, outcome)
     findings = [finding for outcome in outcomes.values() for finding in outcome.findings]
     writer.write_findings(findings)
-    reviews, content = load_reviews(spec.review, day_of(record))
+    reviews, content = load_reviews(review_path(spec), day_of(record))
     writer.write_review(content)
     audits = audit_records(spec, outcomes, execution.failed)
     rules = count_rules(cast("AnyResult", outcome.result) for outcome in outcomes.values())

@@ -66,6 +66,7 @@ def ended(record: RunRecord, audits: Sequence[AuditRecord], judgement: Judgement
             "times": record.times.model_copy(update={"ended": now()}),
             "audits": tuple(audits),
             "policy": judgement.outcomes,
+            "judged_on": day_of(record).isoformat(),
         }
     )
 

@@ -8,6 +8,7 @@ look at every finding, closed or open.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from auditor.near import suggest
@@ -15,14 +16,20 @@ from auditor.results.base import Verdict
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding
 from auditor.results.run_record import AuditRecord, PolicyOutcome
-from auditor.spec.policy import LimitSpec
+from auditor.spec.policy import LimitSpec, MetricSpec
 
 
 class Measured(NamedTuple):
-    """One quantity under a limit."""
+    """One quantity under a rule of the policy."""
 
     subjects: tuple[str, ...]
     estimate: Estimate
+
+
+class Held(NamedTuple):
+    """One quantity held against its rule."""
+
+    measured: Measured
     verdict: Verdict
 
 
@@ -30,37 +37,64 @@ def limit_outcome(
     name: str, limit: LimitSpec, audits: Sequence[AuditRecord], findings: Sequence[Finding]
 ) -> PolicyOutcome:
     """One limit, over every finding of its audit that measured the metric."""
-    measured = list(measured_under(limit, findings))
+    held = [Held(one, held_against(limit, one.estimate)) for one in measured(limit, findings)]
+    if not held:
+        value = why_nothing(limit, audits, findings)
+        return outcome(name, limit, value, "inconclusive", None)
     for verdict in ("fail", "inconclusive"):
-        hits = [one for one in measured if one.verdict == verdict]
+        hits = [one.measured for one in held if one.verdict == verdict]
         if hits:
-            return outcome(name, limit, hits_in_words(limit, hits, len(measured)), verdict)
-    if measured:
-        return outcome(name, limit, worst_in_words(limit, measured), "pass")
-    return outcome(name, limit, why_nothing(limit, audits, findings), "inconclusive")
+            worst = max(hits, key=lambda one: excess(limit, one.estimate))
+            kind = "outside the limit" if verdict == "fail" else "undecided"
+            value = f"{limit.name}: {len(hits)} of {len(held)} {kind}, such as {in_words(worst)}"
+            return outcome(name, limit, value, verdict, worst.estimate)
+    worst = max((one.measured for one in held), key=lambda one: excess(limit, one.estimate))
+    value = f"{limit.name}: all {len(held)} inside; nearest to the limit is {in_words(worst)}"
+    return outcome(name, limit, value, "pass", worst.estimate)
 
 
-def outcome(name: str, limit: LimitSpec, value: str, verdict: Verdict) -> PolicyOutcome:
+def outcome(
+    name: str, limit: LimitSpec, value: str, verdict: Verdict, estimate: Estimate | None
+) -> PolicyOutcome:
     bounds = [
         f"at most {limit.max:g}" if limit.max is not None else "",
         f"at least {limit.min:g}" if limit.min is not None else "",
     ]
-    about = f" of {' and '.join(limit.subjects)}" if limit.subjects else ""
-    target = f"{limit.metric}{about} in {limit.audit} is {' and '.join(filter(None, bounds))}"
-    return PolicyOutcome(name=f"limit:{name}", target=target, value=value, verdict=verdict)
+    return PolicyOutcome(
+        name=f"limit:{name}",
+        target=f"{quantity(limit)} is {' and '.join(filter(None, bounds))}",
+        value=value,
+        verdict=verdict,
+        estimate=estimate,
+    )
 
 
-def measured_under(limit: LimitSpec, findings: Sequence[Finding]) -> Iterator[Measured]:
+def quantity(rule: MetricSpec) -> str:
+    """`robust_z of hat and smiling in relationships`."""
+    about = f" of {' and '.join(rule.subjects)}" if rule.subjects else ""
+    return f"{rule.name}{about} in {rule.audit_id}"
+
+
+def measured(rule: MetricSpec, findings: Sequence[Finding]) -> Iterator[Measured]:
+    """Everything that a rule speaks of, each measurement once."""
     seen = set()
     for finding in findings:
-        estimate = finding.estimates.get(limit.metric)
-        wanted = set(limit.subjects or ()) <= set(finding.subjects)
+        estimate = finding.estimates.get(rule.name)
         # Several findings about one pair may carry the same measurement: it counts once.
         key = (finding.subjects, estimate.model_dump_json() if estimate else "")
-        if finding.audit != limit.audit or estimate is None or not wanted or key in seen:
+        if finding.audit != rule.audit_id or estimate is None or key in seen:
             continue
-        seen.add(key)
-        yield Measured(finding.subjects, estimate, held_against(limit, estimate))
+        if is_about(finding, rule.subjects or ()):
+            seen.add(key)
+            yield Measured(finding.subjects, estimate)
+
+
+def is_about(finding: Finding, wanted: Sequence[str]) -> bool:
+    """Whether each of the wanted names or patterns is one of the finding's subjects."""
+    return all(
+        any(subject == each or fnmatchcase(subject, each) for subject in finding.subjects)
+        for each in wanted
+    )
 
 
 def held_against(limit: LimitSpec, estimate: Estimate) -> Verdict:
@@ -77,19 +111,6 @@ def held_against(limit: LimitSpec, estimate: Estimate) -> Verdict:
     inside_max = limit.max is None or high <= limit.max
     inside_min = limit.min is None or low >= limit.min
     return "pass" if inside_max and inside_min else "inconclusive"
-
-
-def hits_in_words(limit: LimitSpec, hits: Sequence[Measured], num_measured: int) -> str:
-    """The worst of those that broke the limit, or the first that could not be decided."""
-    failing = hits[0].verdict == "fail"
-    kind = "outside the limit" if failing else "undecided"
-    example = max(hits, key=lambda one: excess(limit, one.estimate))
-    return f"{limit.metric}: {len(hits)} of {num_measured} {kind}, such as {in_words(example)}"
-
-
-def worst_in_words(limit: LimitSpec, measured: Sequence[Measured]) -> str:
-    worst = max(measured, key=lambda one: excess(limit, one.estimate))
-    return f"{limit.metric}: all {len(measured)} inside; nearest to the limit is {in_words(worst)}"
 
 
 def excess(limit: LimitSpec, estimate: Estimate) -> float:
@@ -116,17 +137,17 @@ def in_words(measured: Measured) -> str:
 
 
 def why_nothing(
-    limit: LimitSpec, audits: Sequence[AuditRecord], findings: Sequence[Finding]
+    rule: MetricSpec, audits: Sequence[AuditRecord], findings: Sequence[Finding]
 ) -> str:
-    """Why no finding stands under the limit: a limit on nothing never passes."""
-    audit = next((audit for audit in audits if audit.id == limit.audit), None)
+    """Why no finding stands under a rule: a rule about nothing never passes."""
+    audit = next((audit for audit in audits if audit.id == rule.audit_id), None)
     if audit is None:
-        known = suggest(limit.audit, [audit.id for audit in audits], "audit")
-        return f"the spec has no audit {limit.audit}; {known}"
+        known = suggest(rule.audit_id, [audit.id for audit in audits], "audit")
+        return f"the spec has no audit {rule.audit_id}; {known}"
     if audit.status != "ok":
-        return f"the audit {limit.audit} did not run ({audit.status})"
-    mine = [finding for finding in findings if finding.audit == limit.audit]
+        return f"the audit {rule.audit_id} did not run ({audit.status})"
+    mine = [finding for finding in findings if finding.audit == rule.audit_id]
     metrics = sorted({metric for finding in mine for metric in finding.estimates})
-    if limit.metric not in metrics:
-        return f"nothing measured {limit.metric}; {suggest(limit.metric, metrics, 'metric')}"
-    return f"no finding is about {' and '.join(limit.subjects or ())}"
+    if rule.name not in metrics:
+        return f"nothing measured {rule.name}; {suggest(rule.name, metrics, 'metric')}"
+    return f"no finding is about {' and '.join(rule.subjects or ())}"

@@ -2,7 +2,9 @@
 
     ran              some audit ran, and none of those that should have run broke
     fail_on          no open finding weighs as much as the policy forbids
+    required_reviews every check that failed and weighs enough has been decided on by a person
     limit:<id>       a measured quantity stays inside its bound, its interval included
+    power:<id>       the checks of an audit could have seen an effect that matters
     required:<id>    an audit that must decide something did
     min_decided      enough of the rules came to a decision
 
@@ -11,12 +13,13 @@ The run's verdict is the worst of these. Each comes out in words for a reader wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from auditor.catalog import AuditSpec
 from auditor.judge.limits import limit_outcome
+from auditor.judge.power import power_outcome
 from auditor.judge.review import Reviews, Standing
 from auditor.results.base import Verdict
 from auditor.results.finding import Finding
@@ -85,7 +88,9 @@ def judge(
     outcomes = (
         ran_outcome(audits),
         gate_outcome(policy.fail_on, findings, reviews, known),
+        *reviews_outcome(policy.required_reviews, findings, reviews),
         *(limit_outcome(name, limit, audits, findings) for name, limit in policy.limits.items()),
+        *(power_outcome(name, power, audits, findings) for name, power in policy.power.items()),
         *(required_outcome(audit, audits, findings) for audit in policy.required),
         decided_outcome(policy.min_decided, findings, num_rules, num_decided),
     )
@@ -139,14 +144,14 @@ def gate_outcome(
 ) -> PolicyOutcome:
     """The severity gate: open findings from a severity on fail the run; lighter ones warn, and
     so do those that the baseline had."""
-    failing = [finding for finding in findings if finding.verdict == "fail"]
-    standing = {finding.id: reviews.standing(finding) for finding in failing}
-    unresolved = [finding for finding in failing if standing[finding.id] != "closed"]
+    standing = {f.id: reviews.standing(f) for f in findings if f.verdict in ("fail", "warn")}
+    still = [finding for finding in findings if standing.get(finding.id, "closed") != "closed"]
+    unresolved = [finding for finding in still if finding.verdict == "fail"]
+    num_warnings = len(still) - len(unresolved)
     heavy = [finding for finding in unresolved if fail_on and weighs(finding.severity, fail_on)]
     forbidden = [finding for finding in heavy if finding.id not in known]
     num_known, num_lighter = len(heavy) - len(forbidden), len(unresolved) - len(heavy)
-    warnings = [finding for finding in findings if finding.verdict == "warn"]
-    verdict: Verdict = "fail" if forbidden else "warn" if unresolved or warnings else "pass"
+    verdict: Verdict = "fail" if forbidden else "warn" if still else "pass"
     return PolicyOutcome(
         name="fail_on",
         target=f"no open finding of severity {at_least(fail_on)}"
@@ -156,8 +161,8 @@ def gate_outcome(
             [
                 *open_words(fail_on, forbidden, num_lighter),
                 *([f"{num_known} more that the baseline had too"] if num_known else []),
-                *([counted(len(warnings), "warning")] if warnings else []),
-                *review_words(list(standing.values())),
+                *([counted(num_warnings, "warning")] if num_warnings else []),
+                *review_words(findings, standing, reviews),
             ]
         ),
         verdict=verdict,
@@ -177,14 +182,44 @@ def open_words(
         yield "no open findings"
 
 
-def review_words(standing: Sequence[Standing]) -> Iterator[str]:
-    """What review decisions did to findings, in words."""
-    if closed := standing.count("closed"):
-        yield f"{closed} closed by review"
-    if stale := standing.count("stale"):
-        yield f"{stale} open again because the evidence changed since its review"
-    if expired := standing.count("expired"):
-        yield f"{expired} open again because its review decision expired"
+def review_words(
+    findings: Sequence[Finding], standing: Mapping[str, Standing], reviews: Reviews
+) -> Iterator[str]:
+    """What review decisions did to findings, in words; for stale ones, what has changed."""
+    by_standing = {
+        each: [finding for finding in findings if standing.get(finding.id) == each]
+        for each in get_args(Standing)
+    }
+    if closed := by_standing["closed"]:
+        yield f"{len(closed)} closed by review"
+    if stale := by_standing["stale"]:
+        changes = "; ".join(reviews.changes(stale[0])[:SHOWN])
+        about = f": {' and '.join(stale[0].subjects)} ({changes})" if changes else ""
+        more = f" and {len(stale) - 1} more" if about and len(stale) > 1 else ""
+        yield f"{len(stale)} open again because the evidence changed since its review{about}{more}"
+    if expired := by_standing["expired"]:
+        yield f"{len(expired)} open again because its review decision expired{named(expired)}"
+
+
+def reviews_outcome(
+    required: Severity | None, findings: Sequence[Finding], reviews: Reviews
+) -> Iterator[PolicyOutcome]:
+    """The demand that people have looked: one outcome where the policy asks for it.
+
+    `confirmed` is a decision too: it leaves the finding open, and shows that somebody looked.
+    """
+    if required is None:
+        return
+    failing = [f for f in findings if f.verdict == "fail" and weighs(f.severity, required)]
+    missing = [finding for finding in failing if not reviews.holds(finding)]
+    yield PolicyOutcome(
+        name="required_reviews",
+        target=f"every finding of severity {at_least(required)} carries a decision that still "
+        "holds",
+        value=f"{len(failing) - len(missing)} of {counted(len(failing), 'finding')} reviewed"
+        + (f"; missing{named(missing)}" if missing else ""),
+        verdict="inconclusive" if missing else "pass",
+    )
 
 
 def required_outcome(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.errors import ArtifactError, SpecError
-from auditor.judge.review import Decision, Reviews, Standing, parse_review
+from auditor.judge.review import Decision, Reviews, Standing, parse_review, reviews_on
 from auditor.results.finding import Finding
 from auditor.store.reader import Run
 from auditor.wording import listing, plain, sentence
@@ -55,9 +55,9 @@ def reviews_of(run: Run) -> Reviews:
     Raises:
         ArtifactError: the file is not a review.
     """
-    # Expiry counts from the run's own date: the report is a function of its directory alone.
-    ended = run.record.times.ended or run.record.times.started
-    on = dt.date.fromisoformat(ended[:10])
+    # Expiry counts from the day that the run was judged: its directory alone makes the report.
+    day = run.record.judged_on or run.record.times.ended or run.record.times.started
+    on = dt.date.fromisoformat(day[:10])
     if run.review is None:
         return Reviews(on=on)
     try:
@@ -67,7 +67,7 @@ def reviews_of(run: Run) -> Reviews:
             f"{run.paths.review}: {error}",
             hint="Mend the review file that the spec names, then run `auditor report RUN`.",
         ) from error
-    return Reviews(on=on, decisions=review.findings, features=review.features)
+    return reviews_on(on, review)
 
 
 def make_review(run: Run) -> ReviewBlock:

@@ -133,7 +133,8 @@ class PolicyOutcome(ResultModel):
     """One rule of the policy and how it came out."""
 
     name: str
-    """Name of the rule: `fail_on`, `min_decided`, `required:<audit>`, `limit:<id>`."""
+    """Name of the rule: `ran`, `fail_on`, `required_reviews`, `min_decided`, `required:<audit>`,
+    `limit:<id>`, `power:<id>`."""
     target: str
     """What was demanded, in words."""
     value: str
@@ -143,6 +144,8 @@ class PolicyOutcome(ResultModel):
 
 
 class RunRecord(ResultModel):
+    estimate: Estimate | None = None
+    """The measurement that decided it, for rules about measured quantities."""
     """The content of `run.json`."""
 
     schema_version: int = 1
@@ -174,4 +177,6 @@ class RunRecord(ResultModel):
     quarantined: tuple[Quarantined, ...] = ()
     """Unreadable images."""
     failure: str | None = None
+    judged_on: str | None = None
+    """The day that review decisions were held against, ISO 8601; None until the run is judged."""
     """Why the run broke, for status `failed`."""

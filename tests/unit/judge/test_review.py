@@ -80,9 +80,8 @@ def test_the_bytes_of_the_file_are_kept(tmp_path: Path) -> None:
     assert reviews.standing(FINDING) == "closed"
 
 
-@pytest.mark.parametrize("path", [None, "reviews/not-there.yaml"])
-def test_a_file_that_is_not_there_yet_holds_no_decisions(path: str | None) -> None:
-    reviews, content = load_reviews(path, on=date(2026, 6, 1))
+def test_a_file_that_is_not_there_yet_holds_no_decisions(tmp_path: Path) -> None:
+    reviews, content = load_reviews(str(tmp_path / "review.yaml"), on=date(2026, 6, 1))
     assert content is None
     assert reviews.standing(FINDING) == "open"
 
