@@ -2,9 +2,11 @@
 
     composed = auditor.load_spec("audit.yaml", ["engine.device=cpu"])
     plan = auditor.make_plan(composed)
-    run = auditor.read_run(auditor.execute(composed, plan, auditor.RunOptions(...)))
-    auditor.render(run, formats=("html",))
+    run = auditor.read_run(auditor.execute(composed, plan))
+    auditor.render(run)
 
+A notebook shows `plan`, `run` and `run.findings` as tables; `run.findings_table()` and
+`run.tables(audit)` are pyarrow tables, so `.to_pandas()` and Parquet are one call away.
 Importing the package loads neither torch nor pydantic. Nothing inside the package imports it.
 """
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
         SpecError,
     )
     from auditor.plan.make import make_plan
-    from auditor.report.render import render
+    from auditor.report.publish import render
     from auditor.store.reader import read_run
 
 __all__ = [
@@ -53,7 +55,7 @@ HOMES = {
     "load_spec": "auditor.compose.load",
     "make_plan": "auditor.plan.make",
     "read_run": "auditor.store.reader",
-    "render": "auditor.report.render",
+    "render": "auditor.report.publish",
 }
 """Where a public name is defined; the errors are at home in `auditor.errors`."""
 

@@ -11,11 +11,8 @@ from auditor.cli.terminal import say, say_json, say_table, shown
 from auditor.cli.verdict import verdict_sentence
 
 if TYPE_CHECKING:
-    from auditor.results.estimate import Estimate
     from auditor.results.finding import Finding
     from auditor.store.reader import Run
-
-WORST_FIRST = ("fail", "warn", "inconclusive", "pass")
 
 
 def command(
@@ -52,7 +49,9 @@ def command(
 
 def findings_lines(run: Run, *, every: bool) -> list[str]:
     """Print the table of findings; the lines that belong below it."""
-    ordered = sorted(run.findings, key=lambda finding: WORST_FIRST.index(finding.verdict))
+    from auditor.results.finding import worst_first
+
+    ordered = worst_first(run.findings)
     chosen = [finding for finding in ordered if every or finding.verdict != "pass"]
     say("")
     if chosen:
@@ -71,18 +70,7 @@ def findings_lines(run: Run, *, every: bool) -> list[str]:
 
 
 def numbers_in_words(finding: Finding) -> str:
-    return ", ".join(
-        f"{name} {estimate_in_words(estimate)}" for name, estimate in finding.estimates.items()
-    )
-
-
-def estimate_in_words(estimate: Estimate) -> str:
-    """`0.42 [0.38, 0.46]`, or why there is no number."""
-    if estimate.value is None:
-        return f"not measured ({estimate.reason})"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3g}"
-    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+    return ", ".join(f"{name} {estimate}" for name, estimate in finding.estimates.items())
 
 
 def as_document(run: Run) -> dict[str, Any]:

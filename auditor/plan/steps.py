@@ -182,3 +182,8 @@ class Plan(PlanModel):
     """The steps."""
     warnings: tuple[str, ...] = ()
     """What a reader of the plan should know, such as a split without rows."""
+
+    def _repr_html_(self) -> str:
+        from auditor.plan.overview import as_html  # it is made of steps, and imports them
+
+        return as_html(self)

@@ -33,6 +33,14 @@ class Estimate(ResultModel):
             raise ValueError("an estimate without a value states its reason")
         return self
 
+    def __str__(self) -> str:
+        """`0.42 [0.38, 0.46]`, or why there is no number."""
+        if self.value is None:
+            return f"not measured ({self.reason})"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3g}"
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
     @classmethod
     def absent(cls, reason: str, *, num_samples: int | None = None) -> Self:
         """An estimate that could not be made."""

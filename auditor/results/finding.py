@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import final
+from xml.etree.ElementTree import Element
 
 from auditor.errors import Location
+from auditor.notebook import block, facts, table
 from auditor.results.base import ResultModel, Verdict, digest_of
 from auditor.results.estimate import Estimate
 from auditor.spec.rule import Severity
@@ -39,6 +42,13 @@ class Finding(ResultModel):
     """Spec file, line and column of the rule that it answers to."""
     evidence_digest: str
     """SHA-256 of what the verdict rests on; a review decision is bound to it."""
+
+    def _repr_html_(self) -> str:
+        numbers = {name: str(estimate) for name, estimate in self.estimates.items()}
+        if self.p_adjusted is not None:
+            numbers["p_adjusted"] = str(self.p_adjusted)
+        judged = {"verdict": self.verdict, "severity": self.severity, "claim": self.claim}
+        return block(self.id, facts({**judged, **numbers, "what to do": " ".join(self.actions)}))
 
 
 def make_finding(
@@ -95,6 +105,45 @@ def findings_digest(findings: Sequence[Finding]) -> str:
     speak of the same findings.
     """
     return digest_of(sorted([finding.id, finding.evidence_digest] for finding in findings))
+
+
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "warn", "inconclusive", "pass")
+"""Verdicts in the order in which a reader wants to meet them."""
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings by verdict, in their own order inside each."""
+    return sorted(findings, key=lambda finding: WORST_FIRST.index(finding.verdict))
+
+
+@final
+class Checks(tuple[Finding, ...]):
+    """The findings of a run: a tuple that a notebook shows as a table, the worst first."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        count = "1 finding" if len(self) == 1 else f"{len(self)} findings"
+        return block(count, findings_table("The worst come first", worst_first(self)))
+
+
+def findings_table(caption: str, findings: Sequence[Finding]) -> Element:
+    """Findings as a table for a notebook."""
+    return table(
+        caption,
+        ("verdict", "severity", "claim", "numbers", "id"),
+        [
+            (
+                finding.verdict,
+                finding.severity,
+                finding.claim,
+                ", ".join(f"{name} {number}" for name, number in finding.estimates.items()),
+                finding.id,
+            )
+            for finding in findings
+        ],
+        rest="`run.findings_table()` holds all",
+    )
 
 
 class Findings(ResultModel):

@@ -12,6 +12,7 @@ from auditor.near import suggest
 from auditor.results.run_record import RunRecord
 from auditor.store.documents import read_document
 from auditor.store.layout import DIGEST_LENGTH, RunPaths
+from auditor.store.upgrade import UPGRADES, Upgrades
 
 RUN_ID = re.compile(rf"^\d{{8}}T\d{{6}}Z-[0-9a-f]{{{DIGEST_LENGTH}}}$")
 
@@ -96,10 +97,10 @@ def find_unfinished(out: Path, name: str, spec_digest: str) -> Path | None:
     return None
 
 
-def read_record(run: Path) -> RunRecord:
+def read_record(run: Path, *, upgrades: Upgrades = UPGRADES) -> RunRecord:
     """`run.json` of a run, finished or not.
 
     Raises:
-        ArtifactError: it is missing, damaged or written by a newer version.
+        ArtifactError: it is missing, damaged or of a version that cannot be read.
     """
-    return read_document(RunPaths(run).record, RECORD)
+    return read_document(RunPaths(run).record, RECORD, upgrades=upgrades)

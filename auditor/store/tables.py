@@ -1,4 +1,7 @@
-"""Tables as Parquet bytes and arrays as safetensors bytes: equal content gives equal bytes."""
+"""Tables as Parquet bytes and arrays as safetensors bytes: equal content gives equal bytes.
+
+Also the findings as one table, for whoever counts, filters or joins them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,60 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import save
+
+from auditor.results.finding import Finding
+
+ESTIMATE = pa.struct(
+    [
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("level", pa.float64()),
+        ("method", pa.string()),
+        ("num_samples", pa.int64()),
+        ("reason", pa.string()),
+    ]
+)
+
+FINDING = pa.schema(
+    [
+        ("id", pa.string()),
+        ("audit", pa.string()),
+        ("code", pa.string()),
+        ("verdict", pa.string()),
+        ("severity", pa.string()),
+        ("claim", pa.string()),
+        ("subjects", pa.list_(pa.string())),
+        ("estimates", pa.list_(ESTIMATE)),
+        ("p_adjusted", pa.float64()),
+        ("actions", pa.list_(pa.string())),
+        ("evidence", pa.list_(pa.string())),
+        ("spec_file", pa.string()),
+        ("spec_line", pa.int64()),
+        ("evidence_digest", pa.string()),
+    ]
+)
+"""Columns of `findings_as_table`: the fields of a finding, its numbers as a list of structs."""
+
+
+def findings_as_table(findings: Sequence[Finding]) -> pa.Table:
+    """One row per finding, in the order given; the columns are there for no findings as well."""
+    return pa.Table.from_pylist([finding_row(finding) for finding in findings], schema=FINDING)
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    fields = finding.model_dump(mode="json", exclude={"estimates", "p_adjusted", "location"})
+    return {
+        **fields,
+        "estimates": [
+            {"metric": name, **estimate.model_dump()}
+            for name, estimate in finding.estimates.items()
+        ],
+        "p_adjusted": finding.p_adjusted.value if finding.p_adjusted else None,
+        "spec_file": finding.location.file if finding.location else None,
+        "spec_line": finding.location.line if finding.location else None,
+    }
 
 
 def table_bytes(columns: Mapping[str, Sequence[Any]]) -> bytes:

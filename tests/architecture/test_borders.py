@@ -19,6 +19,7 @@ TORCH_FREE = (
     "catalog",
     "context",
     "needs",
+    "notebook",
     "inventory",
     "compose",
     "plan",
