@@ -93,8 +93,8 @@ def judged_again(run: Run, reviews: Reviews) -> Run:
             "verdict": judgement.verdict,
             "exit_code": judgement.exit_code,
             "policy": judgement.outcomes,
-        }
             "judged_on": reviews.on.isoformat(),
+        }
     )
     return replace(run, record=record)
 

@@ -141,11 +141,11 @@ class PolicyOutcome(ResultModel):
     """What was found, in words, with its interval where it has one."""
     verdict: Verdict
     """Whether it was met."""
+    estimate: Estimate | None = None
+    """The measurement that decided it, for rules about measured quantities."""
 
 
 class RunRecord(ResultModel):
-    estimate: Estimate | None = None
-    """The measurement that decided it, for rules about measured quantities."""
     """The content of `run.json`."""
 
     schema_version: int = 1
@@ -174,9 +174,9 @@ class RunRecord(ResultModel):
     """How each audit ended, in the order of the spec."""
     policy: tuple[PolicyOutcome, ...] = ()
     """The policy, rule by rule."""
+    judged_on: str | None = None
+    """The day that review decisions were held against, ISO 8601; None until the run is judged."""
     quarantined: tuple[Quarantined, ...] = ()
     """Unreadable images."""
     failure: str | None = None
-    judged_on: str | None = None
-    """The day that review decisions were held against, ISO 8601; None until the run is judged."""
     """Why the run broke, for status `failed`."""
