@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 from auditor.cli.terminal import say, shown
 from auditor.cli.verdict import verdict_sentence
 from auditor.errors import MissingDependencyError, SpecError
+from auditor.spec.formats import ENDINGS, FORMATS, Format, format_of
 
 if TYPE_CHECKING:
     from auditor.report.images import ImageMode
     from auditor.results.run_record import RunRecord
     from auditor.store.reader import Run
+    from auditor.store.sign import Signer
     from auditor.store.writer import RunWriter
-
-FORMATS = ("html", "pdf")
-"""What a report can be written as, by file suffix."""
 
 
 @dataclass(frozen=True)
@@ -38,59 +37,73 @@ class Rendered:
     """
 
     record: RunRecord
-    files: Mapping[str, Path]
+    files: Mapping[Format, Path]
     copies: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     exit_code: int = 0
 
 
-def requested_format(path: Path) -> str:
+def requested_format(path: Path) -> Format:
     """The format that a file name asks for.
 
     Raises:
         SpecError: the suffix is none that exists.
     """
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in FORMATS:
-        existing = ", ".join(f".{name}" for name in FORMATS)
+    found = format_of(path.name)
+    if found is None:
         raise SpecError(
             f"-o {path}: there is no report format {path.suffix or 'without a suffix'}",
-            hint=f"The formats are {existing}.",
+            hint=f"The formats are {', '.join(ENDINGS)}; `--format` has them by name.",
         )
-    return suffix
+    return found
 
 
-def render_run(run_dir: Path, wanted: Mapping[Path, str]) -> Rendered:
+def render_run(
+    run_dir: Path,
+    wanted: Mapping[Path, Format],
+    signer: Signer | None = None,
+    formats: Sequence[Format] = (),
+) -> Rendered:
     """Render and seal a run that has just ended; `wanted` maps copies to their formats."""
     from auditor.store.reader import read_run
     from auditor.store.writer import reopen_run
 
     with reopen_run(run_dir) as writer:
-        return render_and_seal(read_run(run_dir), writer, wanted=wanted)
+        run = read_run(run_dir)
+        return render_and_seal(run, writer, wanted=wanted, formats=formats, signer=signer)
 
 
 def render_and_seal(
     run: Run,
     writer: RunWriter,
     *,
-    wanted: Mapping[Path, str],
+    wanted: Mapping[Path, Format],
+    formats: Sequence[Format] = (),
     template_dir: Path | None = None,
     images: ImageMode | None = None,
+    signer: Signer | None = None,
 ) -> Rendered:
     """Render the formats that the spec and the user ask for, then write record and manifest.
+
+    What an earlier command rendered of this run for the same readers is rendered again: a file
+    that still told the verdict of yesterday would be sealed beside today's.
 
     Review and record are written after the pages and right before the manifest, so that a kill
     in between leaves a run whose evidence still agrees with its old manifest.
     """
     from auditor.store.atomic import write_bytes
 
-    asked = {*run.spec.report.formats, *wanted.values()}
+    from auditor.report.render import report_file
+
+    mode = images or run.spec.report.images
+    earlier = (name for name in FORMATS if report_file(run, name, mode).is_file())
+    asked = {*run.spec.report.formats, *wanted.values(), *formats, *earlier}
     files, notes = render_formats(
-        run, [name for name in FORMATS if name in asked], template_dir, images
+        run, [name for name in FORMATS if name in asked], template_dir, images, signer
     )
     writer.write_review(run.review)
     writer.write_record(run.record)
-    writer.seal()
+    writer.seal(signer)
     copies = [path for path, name in wanted.items() if name in files]
     for path in copies:
         write_bytes(path, files[wanted[path]].read_bytes())
@@ -98,24 +111,42 @@ def render_and_seal(
         record=run.record,
         files=files,
         copies=tuple(copies),
-        notes=notes,
+        notes=(*notes, *signature_notes(writer, signer)),
         exit_code=0 if len(copies) == len(wanted) else MissingDependencyError.exit_code,
     )
 
 
+def signature_notes(writer: RunWriter, signer: Signer | None) -> tuple[str, ...]:
+    """What to know where a signed run was rendered again, and nobody signed it."""
+    if signer is not None or not writer.paths.signature.is_file():
+        return ()
+    again = f"auditor report {shown(writer.paths.root)} --sign-key KEY.pem"
+    return (
+        "signature: it still covers spec, findings and results, but no longer this report; "
+        f"`{again}` signs it again",
+    )
+
+
 def render_formats(
-    run: Run, formats: Sequence[str], template_dir: Path | None, images: ImageMode | None
-) -> tuple[dict[str, Path], tuple[str, ...]]:
+    run: Run,
+    formats: Sequence[Format],
+    template_dir: Path | None,
+    images: ImageMode | None,
+    signer: Signer | None = None,
+) -> tuple[dict[Format, Path], tuple[str, ...]]:
     """The files by format, and a line about each that this machine cannot make."""
-    from auditor.report.render import render
+    from auditor.report.render import render, report_file
 
     try:
-        written = render(run, formats=formats, template_dir=template_dir, images=images)
+        written = render(
+            run, formats=formats, template_dir=template_dir, images=images, signer=signer
+        )
     except MissingDependencyError as error:
         # Everything but the PDF was written by then.
         next_move = f". {error.hint}" if error.hint else ""
         line = f"pdf: not written: {error.message}{next_move}"
-        return ({"html": run.paths.html} if "html" in formats else {}), (line,)
+        mode = images or run.spec.report.images
+        return {name: report_file(run, name, mode) for name in formats if name != "pdf"}, (line,)
     return dict(zip(formats, written, strict=True)), ()
 
 

@@ -7,22 +7,23 @@ fonts that ship with matplotlib; nothing else on the disk, and nothing on a netw
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import matplotlib as mpl
 
 from auditor.errors import MissingDependencyError, RenderError
+from auditor.report.attachments import Attachment, make_attachments
+from auditor.report.finish import finish
+from auditor.report.images import ImageMode
 from auditor.report.page import Page
 from auditor.store.reader import Run
-
-if TYPE_CHECKING:
-    from weasyprint import Attachment
-
-VARIANT = "pdf/ua-1"
+from auditor.store.seal import fill_seal
+from auditor.store.sign import Signer
 
 FALLBACK_FONTS = (
     ("Report Fallback", "DejaVuSans.ttf", 400),
@@ -37,16 +38,57 @@ PANGO_HINT = (
 )
 
 
-def render_pdf(run: Run, page: Page, html: str) -> bytes:
-    """Set the report as a PDF: tagged, bookmarked, every font embedded.
+def render_pdf(
+    run: Run, page: Page, html: str, *, images: ImageMode, signer: Signer | None = None
+) -> bytes:
+    """Set the report as a PDF: tagged, bookmarked, every font embedded, sealed.
 
     Two calls on the same run directory give the same bytes where SOURCE_DATE_EPOCH is set (the
     time stamp of embedded fonts); every other date is the run's own.
 
     Args:
-        run: Where attachments come from.
+        run: Where attachments come from, as this report shows it.
         page: Its title, language and date.
         html: The report as HTML.
+        images: How much of the run the report shows.
+        signer: Who signs it, where anybody does.
+
+    Raises:
+        MissingDependencyError: the system library Pango is missing.
+        RenderError: the page cannot be set.
+        ArtifactError: a file of the run cannot be read.
+    """
+    load_weasyprint()
+    attached = make_attachments(run, images, signer)
+    content = typeset(
+        html,
+        run.paths.root,
+        created=page.created,
+        files=attached.files,
+        variant=run.spec.report.pdf_variant,
+        identifier=run.record.provenance.spec_digest,
+    )
+    return fill_seal(content, signer, attached.statement_for)
+
+
+def typeset(
+    html: str,
+    folder: Path | None,
+    *,
+    created: str,
+    files: Sequence[Attachment],
+    variant: str,
+    identifier: str,
+) -> bytes:
+    """Set a page as a PDF: tagged, bookmarked, every font embedded.
+
+    Args:
+        html: The page.
+        folder: Folder that the page may load files from; None for a page that is all in itself.
+        created: Date of the page and of what is attached, ISO 8601.
+        files: What is attached.
+        variant: Such as `pdf/ua-1`.
+        identifier: Digest of what the page is about; the same one gives the same bytes.
 
     Raises:
         MissingDependencyError: the system library Pango is missing.
@@ -55,25 +97,26 @@ def render_pdf(run: Run, page: Page, html: str) -> bytes:
     weasyprint = load_weasyprint()
     from weasyprint.text.fonts import FontConfiguration
 
-    fetcher = make_fetcher(run.paths.root)
+    fetcher = make_fetcher(folder)
     fonts = FontConfiguration()
+    base = None if folder is None else f"{folder.resolve().as_uri()}/"
     try:
         extra = weasyprint.CSS(
             string=fallback_faces(), font_config=fonts, url_fetcher=fetcher, base_url=None
         )
-        source = weasyprint.HTML(
-            string=html, base_url=f"{run.paths.root.resolve().as_uri()}/", url_fetcher=fetcher
-        )
+        source = weasyprint.HTML(string=html, base_url=base, url_fetcher=fetcher)
         content = source.write_pdf(
             font_config=fonts,
             stylesheets=[extra],
-            attachments=attachments(run, page),
-            pdf_variant=VARIANT,
-            pdf_identifier=run.record.provenance.spec_digest[:32].encode(),
+            attachments=[embedded(file, created) for file in files],
+            pdf_variant=variant,
+            pdf_tags=True,  # PDF/A-3b does not ask for tags; readers do
+            pdf_identifier=identifier[:32].encode(),
+            finisher=lambda _, pdf: finish(pdf, files),
         )
+        return bytes(content)
     except (ValueError, OSError) as error:
         raise RenderError(f"the PDF cannot be made: {error}") from error
-    return bytes(content)
 
 
 def load_weasyprint() -> ModuleType:
@@ -122,27 +165,16 @@ def fallback_faces() -> str:
     )
 
 
-def attachments(run: Run, page: Page) -> list[Attachment]:
-    """Spec, findings and results as they lie in the run directory."""
-    from weasyprint import Attachment
+def embedded(file: Attachment, date: str) -> Any:
+    """An attachment as WeasyPrint takes it, dated like the page."""
+    from weasyprint import Attachment as Embedded
 
-    files = [
-        (run.paths.resolved, "resolved.yaml", "The audit spec with every default filled in"),
-        (run.paths.findings, "findings.json", "Every check made, the passed ones included"),
-        *(
-            (run.paths.audit(audit).result, f"{audit}.result.json", f"Result of audit {audit}")
-            for audit in run.results
-        ),
-    ]
-    created = dt.datetime.fromisoformat(page.created)
-    return [
-        Attachment(
-            string=path.read_bytes(),
-            name=name,
-            description=description,
-            created=created,
-            modified=created,
-            relationship="Data",
-        )
-        for path, name, description in files
-    ]
+    created = dt.datetime.fromisoformat(date)
+    return Embedded(
+        string=file.content,
+        name=file.name,
+        description=file.description,
+        created=created,
+        modified=created,
+        relationship=file.relationship,
+    )
