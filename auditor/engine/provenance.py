@@ -1,16 +1,27 @@
-"""Where the results of a run come from: the machine, the software, the inputs, the revision."""
+"""Where the results of a run come from: the machine, the software, the inputs, the revision.
+
+Of the environment nothing is recorded but what is named here: no variable, no host, no user. Files
+are named as `auditor.redaction` allows.
+"""
 
 from __future__ import annotations
 
+import csv
+import json
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from importlib.metadata import version
+from dataclasses import replace
+from importlib.metadata import Distribution, distribution, version
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from auditor.catalog import AuditSpec, network_of
 from auditor.compose.composed import Composed
+from auditor.compose.load import as_yaml
+from auditor.compose.validation import validate
+from auditor.context import Rule
 from auditor.engine.device import describe
 from auditor.engine.settle import torch_device
 from auditor.inventory.features import FeatureTable
@@ -20,8 +31,20 @@ from auditor.inventory.vocabulary import take_vocabulary
 from auditor.plan.facts import ROLES
 from auditor.plan.identity import Settled
 from auditor.plan.steps import Plan
+from auditor.redaction import (
+    WHOLE,
+    ShowPath,
+    mask_secrets,
+    portable_path,
+    redact_argument,
+    redact_command,
+    redact_text,
+    redact_tree,
+    redact_value,
+    texts,
+)
 from auditor.results.base import digest_of
-from auditor.results.run_record import Host, InputRecord, Provenance
+from auditor.results.run_record import Host, InputRecord, Provenance, RunRecord
 from auditor.spec.dataset import (
     CocoDataset,
     DatasetSpec,
@@ -64,6 +87,9 @@ PACKAGES = (
 )
 """Packages whose version can change a number or a page."""
 
+ADDED_ON_INSTALL = ("-info/INSTALLER", "-info/REQUESTED", "-info/direct_url.json")
+"""Files that an installer writes beside those of the archive."""
+
 GIT = ("git", "-c", "core.fsmonitor=false", "--no-optional-locks")
 """Reading a work tree must start no program that its configuration names."""
 
@@ -83,7 +109,33 @@ def host(settled: Settled, determinism: Mapping[str, str]) -> Host:
         device=describe(torch_device(settled)),
         num_threads=settled.num_threads,
         packages={name: version(name) for name in PACKAGES},
+        package_digests=installed_digests(),
         determinism=dict(determinism),
+    )
+
+
+def installed_digests() -> dict[str, str]:
+    """Digest of what is installed of each package, the same wherever one archive is installed.
+
+    Covers the files that the archive brought, by their digests in `RECORD` (the specification of
+    installed projects); neither what an installer adds for itself nor compiled modules. A package
+    that is edited in place has no such list.
+    """
+    found = {name: archive_files(distribution(name)) for name in PACKAGES}
+    return {name: digest_of(files) for name, files in found.items() if files}
+
+
+def archive_files(installed: Distribution) -> list[list[str]]:
+    """Path and digest of every file that the archive of a package brought."""
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        return []
+    # Read as it is: `Distribution.files` makes an object per file, and torch has ten thousand.
+    rows = csv.reader((installed.read_text("RECORD") or "").splitlines())
+    return sorted(
+        [path, digest]
+        for path, digest, _ in rows
+        if digest and not path.startswith("../") and not path.endswith(ADDED_ON_INSTALL)
     )
 
 
@@ -102,6 +154,79 @@ def provenance(composed: Composed, plan: Plan, *, command: str, allowed_code: bo
     )
 
 
+def portable(composed: Composed) -> Composed:
+    """The spec as it is written down: what is run, without where it lies on this disk.
+
+    Rules keep their file, line and column, because findings answer to them. The review file is
+    named relative to the current folder wherever it lies: it is read again.
+    """
+    spec, show = composed.spec, path_names(composed.spec)
+    content = spec.model_dump(mode="json")
+    written = redact_tree(content, lambda text: redact_value(text, show))
+    if spec.review is not None:
+        written["review"] = os.path.relpath(spec.review)
+    return replace(
+        composed,
+        overrides=tuple(redact_argument(override, show) for override in composed.overrides),
+        resolved=composed.resolved if written == content else as_yaml(validate(written)),
+        rules=tuple(located(rule, show) for rule in composed.rules),
+    )
+
+
+def located(rule: Rule, show: ShowPath) -> Rule:
+    """The rule with its file as it is written down."""
+    if rule.location is None:
+        return rule
+    file = redact_value(rule.location.file, show)
+    return replace(rule, location=replace(rule.location, file=file))
+
+
+def portable_record(record: RunRecord, spec: AuditSpec) -> RunRecord:
+    """The record without paths of this disk, in its command and in what broke or was unreadable."""
+    show = path_names(spec)
+    known = texts(spec.model_dump(mode="json"))
+
+    def said(text: str | None) -> str | None:
+        return None if text is None else redact_text(text, show, known)
+
+    came = record.provenance
+    provenance = came.model_copy(
+        update={
+            "command": redact_command(came.command, show),
+            "overrides": tuple(redact_argument(override, show) for override in came.overrides),
+            "inputs": tuple(
+                each.model_copy(update={"name": redact_value(each.name, show)})
+                for each in came.inputs
+            ),
+        }
+    )
+    return record.model_copy(
+        update={
+            "title": mask_secrets(record.title),
+            "failure": said(record.failure),
+            "provenance": provenance,
+            "audits": tuple(a.model_copy(update={"reason": said(a.reason)}) for a in record.audits),
+            "quarantined": tuple(
+                q.model_copy(update={"reason": said(q.reason)}) for q in record.quarantined
+            ),
+        }
+    )
+
+
+def path_names(spec: AuditSpec) -> ShowPath:
+    """How paths of a spec are written: below the data root, as they lie in it."""
+    classes, root = frozenset(spec.dataset.classes or ()), spec.data_root.rstrip("/")
+
+    def show(path: str) -> str:
+        if path in classes:  # such as `/a/abbey`: names of a scene data set
+            return path
+        if WHOLE.fullmatch(root) and path.startswith(f"{root}/"):
+            return f"{portable_path(root)}{path.removeprefix(root)}"
+        return portable_path(path)
+
+    return show
+
+
 def input_records(
     spec: AuditSpec, dataset: DatasetInventory, features: Mapping[str, FeatureTable]
 ) -> tuple[InputRecord, ...]:
@@ -111,6 +236,7 @@ def input_records(
             role=f"dataset {name}",
             name=without_root(dataset_name(spec.dataset, name), spec.data_root),
             digest=split.digest,
+            without_predictions=split.without_predictions,
             num_bytes=split.num_bytes,
             num_rows=split.num_rows,
         )

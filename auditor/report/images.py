@@ -7,7 +7,7 @@ no trailing bytes. Photographs become JPEG, heat maps PNG.
 from __future__ import annotations
 
 import base64
-import hashlib
+import hmac
 import io
 from typing import Literal
 
@@ -21,6 +21,9 @@ PHOTO_SIDE = 144
 """Longest side in pixels of a picture in the report."""
 
 HEAT_SIDE = 72
+
+BLOTS = 8
+"""Blots along the longer side of a blurred picture: fewer than any face needs."""
 
 PAPER = np.array([250, 248, 245], dtype=np.float32)
 
@@ -62,8 +65,14 @@ def open_photo(encoded: bytes) -> Image.Image | None:
 
 
 def blurred(image: Image.Image) -> Image.Image:
-    """So coarse that nobody is recognised: an eighth of the longer side per blot."""
-    return image.filter(ImageFilter.GaussianBlur(max(image.size) / 14))
+    """So coarse that nobody is recognised, and no filter brings anything back.
+
+    A Gaussian blur can be undone in part. Here each blot is the mean of what it covers, and
+    nothing else of the picture is kept.
+    """
+    scale = BLOTS / max(image.size)
+    blots = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(blots, Image.Resampling.BOX).resize(image.size, Image.Resampling.BICUBIC)
 
 
 def jpeg_uri(image: Image.Image) -> str:
@@ -146,6 +155,9 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def digest(encoded: bytes) -> str:
-    """SHA-256 of the stored picture: what a withheld picture is shown as."""
-    return hashlib.sha256(encoded).hexdigest()
+def digest(encoded: bytes, key: str) -> str:
+    """What a picture is called that is not shown: HMAC-SHA-256 (RFC 2104) of its file.
+
+    Under a plain digest, whoever has a photo could tell whether it is among those withheld.
+    """
+    return hmac.new(key.encode(), b"pixels\0" + encoded, "sha256").hexdigest()

@@ -39,11 +39,13 @@ class Plates:
     Attributes:
         run: Where pictures come from.
         mode: How far pictures may be shown.
+        key: Secret of the run, which the digests of withheld pictures are keyed with.
         figures: (audit, name) -> SVG of every drawing drawn so far.
     """
 
     run: Run
     mode: ImageMode
+    key: str
     figures: dict[tuple[str, str], str] = field(default_factory=dict)
     photos: dict[tuple[str, str], tuple[str, Image.Image | None]] = field(default_factory=dict)
     sources: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Plates:
         drawn = tile.heat is not None or tile.outline is not None
         if self.mode == "withheld" or (self.mode == "heatmap_only" and not drawn):
             return Shown(
-                "", f"picture withheld, SHA-256 {fingerprint[:16]}", tile.alt, tile.caption
+                "", f"picture withheld, digest {fingerprint[:16]}", tile.alt, tile.caption
             )
         backdrop = None if self.mode == "heatmap_only" else photo
         if tile.heat is not None:
@@ -82,5 +84,5 @@ class Plates:
             photo = open_photo(encoded)
             if photo is not None and self.mode == "blurred":
                 photo = blurred(photo)
-            self.photos[key] = (digest(encoded), photo)
+            self.photos[key] = (digest(encoded, self.key), photo)
         return self.photos[key]
