@@ -81,6 +81,17 @@ def masked_mean(channels: Tensor, masks: Tensor) -> Tensor:
     return masks.flatten(1).float() @ values.T / values.shape[1]
 
 
+def effective_places(maps: Tensor) -> Tensor:
+    """How many places of each map [A, h, w] carry it: (Σ a)² / Σ a², float32 [A].
+
+    Kish's effective sample size (Survey Sampling, 1965) of the values above 0 as weights: 1 where
+    one place has everything, h w where all have the same; 0 for a map without a value above 0.
+    """
+    values = maps.flatten(1).clamp_min(0).double()
+    squares = values.square().sum(1)
+    return (values.sum(1).square() / squares.masked_fill(squares == 0, 1.0)).float()
+
+
 def place_masks(masks: Tensor, side: tuple[int, int], rule: Rule) -> Tensor:
     """Masks in pixels as weights of a layer's places, each place a rectangle of the mask's grid.
 

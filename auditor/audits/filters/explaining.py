@@ -131,8 +131,10 @@ def named_filters(given: Given, weights: Tensor) -> tuple[Named, Distinct]:
     distinct = stand_out(
         votes,
         regions.pair_unit,
+        regions.pair_extent,
         ballots(null, vocabulary, naming.words_per_image),
         regions.null_unit,
+        regions.null_extent,
         num_units=num_units,
         draws=naming.draws,
         seed=given.seed,

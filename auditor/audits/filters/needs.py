@@ -14,7 +14,7 @@ from auditor.audits.filters.spec import FiltersSpec
 from auditor.context import Context
 from auditor.needs import Fold, Need, Output, Solve, Source, Visit
 
-VERSION = 2
+VERSION = 3
 """Raised when the same inputs would give other numbers."""
 
 MASKED = 32

@@ -16,6 +16,11 @@ again, so that choosing the best of many words is paid for (Westfall & Young, Re
 multiple testing, 1993). It holds its level however small the pool is. A filter is compared with the
 null pairs of the *other* filters, which share no activation with its own.
 
+What an explainer says also depends on how much of an image it is shown: a filter that is active in
+one place calls up other words than one that is active everywhere, whatever lies there. So each of
+the filter's own pairs brings those `MATCHED` null pairs into the pool whose maps are carried by
+most nearly as many places. Without that, 17 % of filters with shuffled images and places had names.
+
 A word stands out by itself where its own statistic reaches what the maximum reaches in a share α of
 the draws: the single-step maxT p-value of Westfall & Young, which bounds by α the chance that any
 word of a filter that looks at nothing is taken for standing out.
@@ -42,6 +47,10 @@ BLOCK = 1 << 21
 """Votes of draws that are counted at once."""
 
 
+MATCHED = 8
+"""Null pairs that each pair of a filter is compared with."""
+
+
 class Distinct(NamedTuple):
     """How far each filter's votes stand out, and each of the V pairs of a filter and a word that
     one of its images votes for, by filter and then by word.
@@ -53,7 +62,7 @@ class Distinct(NamedTuple):
         words: int64 [V], position of its word in the vocabulary.
         excess: float64 [V], the word's own statistic.
         word_p_values: float64 [V], maxT p-value of the word within its filter.
-        by_chance: float64 [V], share of the null pairs of other filters that vote for the word.
+        by_chance: float64 [V], share of the null pairs in the pool that vote for the word.
     """
 
     statistic: Tensor
@@ -77,8 +86,10 @@ class Votes(NamedTuple):
 def stand_out(
     votes: Tensor,
     units: Tensor,
+    extents: Tensor,
     null_votes: Tensor,
     null_units: Tensor,
+    null_extents: Tensor,
     *,
     num_units: int,
     draws: int,
@@ -91,8 +102,10 @@ def stand_out(
     Args:
         votes: Words that each image votes for, int64 [N, s].
         units: Filter of each pair, int64 [N].
+        extents: Places that carry its map, float32 [N].
         null_votes: The same of null pairs, int64 [N0, s].
         null_units: Filter whose activations were shuffled, int64 [N0].
+        null_extents: Places that carry the shuffled map, float32 [N0].
         num_units: U.
         draws: Draws of the null.
         seed: Seed of the audit.
@@ -103,11 +116,15 @@ def stand_out(
     own, pool = np.split(places.astype(np.int64), [votes.numel()])
     own, pool = own.reshape(votes.shape), pool.reshape(null_votes.shape)
     whose, others = units.numpy(), null_units.numpy()
+    sizes_own, sizes_null = (
+        np.log(each.double().clamp_min(1).numpy()) for each in (extents, null_extents)
+    )
 
     def one(unit: int) -> Votes:
+        mine, rest = whose == unit, (others != unit).nonzero()[0]
         return words_of(
-            own[whose == unit],
-            pool[others != unit],
+            own[mine],
+            pool[rest[matched(sizes_own[mine], sizes_null[rest])]],
             num_words=len(known),
             draws=draws,
             generator=np.random.default_rng([seed & (2**63 - 1), unit]),
@@ -141,7 +158,7 @@ def words_of(
 
     Args:
         mine: Votes of the filter's images, positions among the known words, [p, s].
-        rest: Votes of the null pairs of other filters [N, s].
+        rest: Votes of the null pairs that they are compared with [N, s].
         num_words: Known words.
         draws: Draws of the null.
         generator: Its source of chance.
@@ -157,6 +174,30 @@ def words_of(
     drawn = np.sort(drawn_statistics(every, shares, len(mine), draws, generator))
     as_large = draws - np.searchsorted(drawn, excess)
     return Votes(voted, excess, (1 + as_large) / (1 + draws), others[voted] / len(rest))
+
+
+def matched(mine: Floats, rest: Floats) -> Positions:
+    """The `MATCHED` of some numbers [N] nearest to each of mine [p], none of them twice.
+
+    Each takes its nearest of those that the smaller ones before it have left.
+
+    Returns:
+        Positions among `rest`, ascending; all of them where there are no more than are asked for.
+    """
+    if len(rest) <= MATCHED * len(mine):
+        return np.arange(len(rest))
+    left = np.argsort(rest, kind="stable")
+    taken = []
+    for number in np.sort(mine):
+        values = rest[left]
+        # The nearest of sorted numbers stand side by side, around where this one would go.
+        first = max(0, int(np.searchsorted(values, number)) - MATCHED)
+        starts = np.arange(first, min(first + MATCHED, len(left) - MATCHED) + 1)
+        far = np.maximum(number - values[starts], values[starts + MATCHED - 1] - number)
+        start = int(starts[far.argmin()])
+        taken.append(left[start : start + MATCHED])
+        left = np.delete(left, np.s_[start : start + MATCHED])
+    return np.sort(np.concatenate(taken)) if taken else np.arange(0)
 
 
 def drawn_statistics(

@@ -258,6 +258,9 @@ CODES = (
         "annotated concept.",
         action="Read the words as suggestions; confirm those that matter in the review file.",
         source=LAVISE,
+        check="named_filters",
+        metrics=("named_share", "detector_share"),
+        worse="lower",
     ),
     Code(
         code="DEAD_FILTERS",
@@ -266,6 +269,8 @@ CODES = (
         test="Largest value not above 0, or the same everywhere.",
         action="Nothing for the judgement; the network could be made smaller.",
         source=DISSECTION,
+        check="dead_filters",
+        metrics=("dead_share",),
     ),
     Code(
         code="UNWANTED_CONCEPT",
@@ -276,6 +281,8 @@ CODES = (
         "all images and on parts of them that the filter was not chosen on.",
         action="Look at the pictures of the filter, and whether the decision uses it.",
         source=DISSECTION,
+        check="unwanted_concept",
+        metrics=("held_out_iou",),
     ),
     Code(
         code="EXPECTED_CONCEPT",
@@ -285,5 +292,8 @@ CODES = (
         test="As for unwanted concepts.",
         action="Check whether another layer detects it, or whether the training images show it.",
         source=DISSECTION,
+        check="expected_concept",
+        metrics=("held_out_iou",),
+        worse="lower",
     ),
 )

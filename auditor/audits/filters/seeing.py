@@ -9,7 +9,7 @@ from torch import Tensor
 
 from auditor.audits.filters.spec import Attention, FiltersSpec
 from auditor.audits.filters.states import SelectedState
-from auditor.measure.attention import attended, masked_mean, place_masks
+from auditor.measure.attention import attended, effective_places, masked_mean, place_masks
 from auditor.measure.bootstrap import sample_keys
 from auditor.measure.dissection import active_pixels, pair_truth
 
@@ -60,24 +60,28 @@ class Shown(NamedTuple):
         pair_unit: int64 [S].
         pair_row: int64 [S].
         pair_bucket: int64 [S].
+        pair_extent: float32 [S].
         pair_features: float32 [S, d].
         pair_truth: bool [S, C].
         other_unit: int64 [S1].
         other_row: int64 [S1].
         other_features: float32 [S1, 4, d].
         null_unit: int64 [S0].
+        null_extent: float32 [S0].
         null_features: float32 [S0, d].
     """
 
     pair_unit: Tensor
     pair_row: Tensor
     pair_bucket: Tensor
+    pair_extent: Tensor
     pair_features: Tensor
     pair_truth: Tensor
     other_unit: Tensor
     other_row: Tensor
     other_features: Tensor
     null_unit: Tensor
+    null_extent: Tensor
     null_features: Tensor
 
 
@@ -150,6 +154,7 @@ def shown(
         pair_unit=units,
         pair_row=torch.full((len(units),), image.row),
         pair_bucket=torch.full((len(units),), image.bucket),
+        pair_extent=effective_places(image.maps[units]),
         pair_features=attended(image.maps[units], image.channels, attention, thresholds[units]),
         pair_truth=truth(image, units, thresholds, num_concepts, spec.dissection.detector),
         other_unit=others,
@@ -162,6 +167,7 @@ def shown(
             dim=1,
         ),
         null_unit=null_units,
+        null_extent=effective_places(null_maps),
         null_features=attended(null_maps, image.channels, attention, thresholds[null_units]),
     )
 

@@ -92,6 +92,7 @@ class RegionsState:
         pair_unit: int64 [S], pairs of `SelectedState` whose image was read.
         pair_row: int64 [S].
         pair_bucket: int64 [S], as `region_bucket`.
+        pair_extent: float32 [S], places that carry the unit's map (`effective_places`).
         pair_features: float32 [S, d], seen by the naming attention.
         pair_truth: bool [S, C], concepts whose IoU with the unit's active pixels in this image is
             above `dissection.detector`.
@@ -100,6 +101,7 @@ class RegionsState:
         other_features: float32 [S1, 4, d], under the first four of `METHODS`.
         null_unit: int64 [S0], pairs of the null whose image was read, and raises the unit above 0
             somewhere, as the chosen images do.
+        null_extent: float32 [S0], as `pair_extent`.
         null_features: float32 [S0, d], naming attention with the unit's values shuffled over the
             places of a random image.
     """
@@ -117,12 +119,14 @@ class RegionsState:
     pair_unit: Concatenated
     pair_row: Concatenated
     pair_bucket: Concatenated
+    pair_extent: Concatenated
     pair_features: Concatenated
     pair_truth: Concatenated
     other_unit: Concatenated
     other_row: Concatenated
     other_features: Concatenated
     null_unit: Concatenated
+    null_extent: Concatenated
     null_features: Concatenated
 
 

@@ -152,12 +152,14 @@ def make_regions(world: World, spec: FiltersSpec, selected: SelectedState) -> Re
         pair_unit=selected.pair_unit,
         pair_row=selected.pair_row,
         pair_bucket=buckets[selected.pair_row],
+        pair_extent=torch.ones(len(target)),
         pair_features=seen,
         pair_truth=truth,
         other_unit=selected.pair_unit[asked],
         other_row=selected.pair_row[asked],
         other_features=ways[asked],
         null_unit=selected.null_unit,
+        null_extent=torch.ones(len(nothing)),
         null_features=patterns(world, nothing, generator),
     )
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from auditor.audits.filters.agreement import agreement_of
 from auditor.audits.filters.naming import adjusted, name_filters, varied, vote_weights
-from auditor.audits.filters.null import Distinct, different, largest, stand_out
+from auditor.audits.filters.null import MATCHED, Distinct, different, largest, matched, stand_out
 from auditor.audits.filters.recall import joined, mean_estimate, places, resamples
 from auditor.audits.filters.reference import dealt
 from auditor.measure.vocabulary import Vocabulary
@@ -47,7 +47,17 @@ def test_filters_that_look_at_nothing_are_found_no_more_often_than_the_level(
             )
             for _ in range(2)
         )
-        found = stand_out(own, units, null, units, num_units=num_units, draws=99, seed=seed)
+        found = stand_out(
+            own,
+            units,
+            torch.ones(len(units)),
+            null,
+            units,
+            torch.ones(len(units)),
+            num_units=num_units,
+            draws=99,
+            seed=seed,
+        )
         p_values += found.p_values.tolist()
         corrected = adjusted(found.p_values, torch.ones(num_units, dtype=torch.bool))
         false_families += any(p is not None and p <= 0.05 for p in corrected)
@@ -64,9 +74,56 @@ def test_a_filter_whose_images_agree_stands_out() -> None:
     rows = torch.randint(500, (60,), generator=generator)
     own, null = (noise_votes(generator, rows, taste, 1.0) for _ in range(2))
     own[:10, 0] = 99
-    found = stand_out(own, units, null, units, num_units=6, draws=199, seed=0)
+    found = stand_out(
+        own,
+        units,
+        torch.ones(len(units)),
+        null,
+        units,
+        torch.ones(len(units)),
+        num_units=6,
+        draws=199,
+        seed=0,
+    )
     assert found.p_values[0] == 1 / 200
     assert found.statistic.argmax() == 0
+
+
+def test_a_filter_is_compared_with_null_pairs_that_show_as_much() -> None:
+    """Small maps call up word 0, large ones word 1: nothing else tells filters apart."""
+    p_values = []
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        units = torch.arange(40).repeat_interleave(10)
+        typical = torch.rand(40, generator=generator)[units]
+        votes, extents = [], []
+        for _ in range(2):
+            small = torch.rand(len(units), generator=generator) < typical
+            votes.append(torch.where(small, 0, 1)[:, None])
+            extents.append(torch.where(small, 1.0, 30.0))
+        found = stand_out(
+            votes[0], units, extents[0], votes[1], units, extents[1],
+            num_units=40, draws=99, seed=seed,
+        )  # fmt: skip
+        p_values += found.p_values.tolist()
+        blind = torch.ones(len(units))
+        unmatched = stand_out(
+            votes[0], units, blind, votes[1], units, blind, num_units=40, draws=99, seed=seed
+        )
+        assert sum(p <= 0.05 for p in unmatched.p_values.tolist()) > 4
+    assert sum(p <= 0.05 for p in p_values) <= 40
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_number_takes_its_nearest_of_what_smaller_ones_left(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    rest, mine = generator.normal(size=60), generator.normal(size=6)
+    left = list(range(60))
+    for number in sorted(mine.tolist()):
+        left.sort(key=lambda at, number=number: abs(rest[at] - number))
+        left = left[MATCHED:]
+    assert matched(mine, rest).tolist() == sorted(set(range(60)) - set(left))
+    assert matched(mine, rest[: MATCHED * 6]).tolist() == list(range(MATCHED * 6))
 
 
 def test_the_statistic_is_the_largest_standardised_count() -> None:
@@ -85,7 +142,9 @@ def test_draws_are_without_replacement_and_even() -> None:
 
 def test_without_images_or_null_nothing_stands_out() -> None:
     votes, units = torch.tensor([[0, 1]]), torch.tensor([0])
-    found = stand_out(votes, units, votes, units, num_units=2, draws=99, seed=0)
+    found = stand_out(
+        votes, units, torch.ones(1), votes, units, torch.ones(1), num_units=2, draws=99, seed=0
+    )
     # Filter 0 has no null pairs of other filters, filter 1 has no images.
     assert found.p_values.tolist() == [1.0, 1.0]
     assert found.statistic.tolist() == [-1.0, -1.0]
@@ -104,7 +163,17 @@ def test_every_word_is_held_against_the_largest_of_all_words() -> None:
     own = torch.tensor([[0, 3]] * 8 + [[0, 1], [0, 2]] * 4)
     null = torch.tensor([[0, 1], [0, 2]] * 8)
     units = torch.arange(2).repeat_interleave(8)
-    found = stand_out(own, units, null, units, num_units=2, draws=199, seed=0)
+    found = stand_out(
+        own,
+        units,
+        torch.ones(len(units)),
+        null,
+        units,
+        torch.ones(len(units)),
+        num_units=2,
+        draws=199,
+        seed=0,
+    )
     words = {
         (unit, word): (excess, p, by_chance)
         for unit, word, excess, p, by_chance in zip(

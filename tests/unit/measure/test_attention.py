@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from auditor.measure.attention import attended, masked_mean, place_masks
+from auditor.measure.attention import attended, effective_places, masked_mean, place_masks
 
 SIDES = ((7, 7), (13, 13), (5, 8), (1, 1))
 
@@ -156,3 +156,12 @@ def test_empty_and_full_masks_and_none(rule: Literal["area", "nearest"]) -> None
     assert (weights[0] == 0).all()
     torch.testing.assert_close(weights[1], torch.ones(13, 7))
     assert place_masks(masks[:0], (13, 7), rule).shape == (0, 13, 7)
+
+
+def test_effective_places_count_what_carries_a_map() -> None:
+    maps = torch.zeros(5, 3, 4)
+    maps[1, 1, 2] = 0.3
+    maps[2] = 7.0
+    maps[3, 0] = 2.0
+    maps[4, :2] = torch.tensor([3.0, 0.0, 0.0, -5.0])
+    assert effective_places(maps).tolist() == [0.0, 1.0, 12.0, 4.0, 2.0]
