@@ -58,6 +58,21 @@ def requested_format(path: Path) -> Format:
     return found
 
 
+def named_formats(names: Sequence[str]) -> tuple[Format, ...]:
+    """The formats that `--format` asks for by name.
+
+    Raises:
+        SpecError: there is none of that name.
+    """
+    from auditor.near import suggest
+
+    for name in names:
+        if name not in FORMATS:
+            hint = suggest(name, FORMATS, "format")
+            raise SpecError(f"--format {name}: there is no such format", hint=hint)
+    return tuple(known for known in FORMATS if known in names)
+
+
 def render_run(
     run_dir: Path,
     wanted: Mapping[Path, Format],
@@ -91,9 +106,8 @@ def render_and_seal(
     Review and record are written after the pages and right before the manifest, so that a kill
     in between leaves a run whose evidence still agrees with its old manifest.
     """
-    from auditor.store.atomic import write_bytes
-
     from auditor.report.render import report_file
+    from auditor.store.atomic import write_bytes
 
     mode = images or run.spec.report.images
     earlier = (name for name in FORMATS if report_file(run, name, mode).is_file())

@@ -12,12 +12,14 @@ import typer
 from auditor.cli.rendering import (
     Rendered,
     ending_fields,
+    named_formats,
     render_run,
     requested_format,
     say_ending,
 )
 from auditor.cli.terminal import note, say_json
 from auditor.errors import SpecError
+from auditor.spec.formats import FORMATS
 
 if TYPE_CHECKING:
     from auditor.compose.composed import Composed
@@ -36,15 +38,24 @@ def command(
         False, "--allow-code", help="Let models run code of their own (TorchScript, python …)."
     ),
     output: list[Path] = typer.Option(
-        [], "-o", "--output", help="Also write the report here, as .html or .pdf; repeatable."
+        [], "-o", "--output", help="Also write the report here; the suffix names the format."
+    ),
+    formats: list[str] = typer.Option(
+        [], "--format", help=f"Also render one of {', '.join(FORMATS)}; repeatable."
     ),
     cache_dir: Path = typer.Option(
         Path(".auditor-cache"), envvar="AUDITOR_CACHE", help="Trained networks and probes."
     ),
+    sign_key: Path | None = typer.Option(None, help="Ed25519 key (PEM) to sign the run with."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Plan, run, judge and report. Continues an interrupted run of the same spec."""
     wanted = {path: requested_format(path) for path in output}
+    named = named_formats(formats)
+
+    from auditor.store.sign import signer_from
+
+    signer = signer_from(sign_key)
 
     from auditor.compose.load import load_spec
 
@@ -70,7 +81,7 @@ def command(
     )
     try:
         run_dir = execute(composed, plan, options)
-        rendered = render_run(run_dir, wanted)
+        rendered = render_run(run_dir, wanted, signer, named)
     except KeyboardInterrupt:
         note("interrupted: nothing that was finished is lost; the same command resumes the run")
         raise typer.Exit(INTERRUPTED) from None

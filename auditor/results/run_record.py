@@ -24,6 +24,9 @@ class InputRecord(ResultModel):
     """Path or name as the spec has it, without the data root."""
     digest: str | None = None
     """SHA-256 of its content (of the manifest of its content for image folders)."""
+    without_predictions: str | None = None
+    """The same without the column of recorded predictions, for tables that have one: two models on
+    the same images differ in that column alone."""
     num_bytes: int | None = None
     """Size."""
     num_rows: int | None = None
@@ -43,6 +46,9 @@ class Host(ResultModel):
     """Threads that torch computed with."""
     packages: dict[str, str]
     """Versions of the packages that can change a number or a page."""
+    package_digests: dict[str, str] = {}
+    """SHA-256 over what is installed of each of these packages, for those installed from an
+    archive: the digests of their files, as the installer recorded them."""
     determinism: dict[str, str] = {}
     """Flags and seeds in force."""
 
@@ -180,3 +186,6 @@ class RunRecord(ResultModel):
     """Unreadable images."""
     failure: str | None = None
     """Why the run broke, for status `failed`."""
+    key: str | None = None
+    """Random secret of the run: in reports for others, samples and pictures go by pseudonyms that
+    are keyed with it. It leaves the run directory in internal reports alone."""
