@@ -14,11 +14,13 @@ from importlib.metadata import version
 import typer
 
 from auditor.cli import (
+    diff,
     explain,
     init,
     layers,
     plan,
     report,
+    review,
     run,
     schema,
     show,
@@ -67,6 +69,8 @@ app.command("words")(words.command)
 app.command("plan")(plan.command)
 app.command("run")(run.command)
 app.command("report")(report.command)
+app.command("review")(review.command)
+app.command("diff")(diff.command)
 app.command("list")(list_runs.command)
 app.command("show")(show.command)
 app.command("explain")(explain.command)

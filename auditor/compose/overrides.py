@@ -61,7 +61,8 @@ def override_problems(override: Override, text: str) -> Iterator[Problem]:
         name = f"{override.key_or_group}@{package}"
         yield from forbidden.name_problems((), name, place)
     if override.is_sweep_override():
-        hint = f"for a list write {override.key_or_group}=[…]"
+        key = override.key_or_group
+        hint = f"for a list write {key}=[…]; `auditor run --multirun` runs once with each value"
         yield forbidden.problem("an override has one value, not several", place, tuple(keys), hint)
         return
     for path, node in part_of(override).walk():

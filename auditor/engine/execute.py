@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, final
 
@@ -15,8 +17,14 @@ from auditor.engine.backends.local import LocalBackend
 from auditor.engine.backends.protocol import Backend
 from auditor.engine.determinism import deterministic
 from auditor.engine.execution import Execution
-from auditor.engine.progress import Progress
-from auditor.engine.provenance import host, input_records, provenance
+from auditor.engine.progress import Progress, progress_on
+from auditor.engine.provenance import (
+    host,
+    input_records,
+    portable,
+    portable_record,
+    provenance,
+)
 from auditor.engine.record import audit_records, broken, day_of, ended, started
 from auditor.engine.selection import select
 from auditor.engine.settle import settle
@@ -32,34 +40,40 @@ from auditor.plan.identity import Settled
 from auditor.plan.steps import Plan, Step
 from auditor.results.run_record import InputRecord, RunRecord
 from auditor.spec.extractor import FeaturesExtractor
+from auditor.store.compare import compare_with_baseline
+from auditor.store.reader import Run
 from auditor.store.writer import RunWriter, open_run
 
 
 @final
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run is told beside its spec.
+    """What a run is told beside its spec; the defaults are those of the command line.
 
     Attributes:
         out: Folder of all runs.
-        cache_dir: Folder of trained networks and probes.
+        cache_dir: Folder of trained networks and probes; the environment may name another one.
         fresh: Start anew, even if an unfinished run of the same spec could continue.
         only: Ids of the audits to run; all if empty.
         allow_code: Whether inputs may run code of their own.
-        command: The command as typed, for the record.
+        baseline: A run whose findings no longer fail the severity gate, unless they got worse.
+        command: How the run was asked for, for the record.
         progress: Where to report to.
     """
 
-    out: Path
-    cache_dir: Path
-    fresh: bool
-    only: tuple[str, ...]
-    allow_code: bool
-    command: str
-    progress: Progress
+    out: str | Path = "reports"
+    cache_dir: str | Path = field(
+        default_factory=lambda: os.environ.get("AUDITOR_CACHE", ".auditor-cache")
+    )
+    fresh: bool = False
+    only: Sequence[str] = ()
+    allow_code: bool = False
+    baseline: Run | None = None
+    command: str = "auditor.execute"
+    progress: Progress = field(default_factory=lambda: progress_on(sys.stderr))
 
 
-def execute(composed: Composed, plan: Plan, options: RunOptions) -> Path:
+def execute(composed: Composed, plan: Plan, options: RunOptions | None = None) -> Path:
     """Run a plan and judge what it found.
 
     The newest unfinished run of the same spec goes on where it was stopped.
@@ -67,21 +81,26 @@ def execute(composed: Composed, plan: Plan, options: RunOptions) -> Path:
     Args:
         composed: The spec.
         plan: Its plan.
-        options: Where to, and how.
+        options: Where to, and how; the defaults of `RunOptions` if left out.
 
     Returns:
         The run directory. Its record says `ok`, or `failed` where an audit broke. The report and
         the manifest are still to come.
 
     Raises:
+        ValueError: the plan is that of another spec.
         SpecError: `only` names an audit that the spec does not have.
         PlanError: the device is not there.
         InputError: an input cannot be used; the record says `failed`.
         ExecutionError: the run broke on this machine, or another process is writing it.
     """
-    steps = select(plan, options.only, composed.spec.audits)
+    if plan.spec_digest != composed.digest:
+        raise ValueError("the plan was made from another spec; make it again with make_plan")
+    options = options or RunOptions()
+    composed = portable(composed)
+    steps = select(plan, tuple(options.only), composed.spec.audits)
     backend = LocalBackend()
-    with open_run(composed, out=options.out, fresh=options.fresh) as writer:
+    with open_run(composed, out=Path(options.out), fresh=options.fresh) as writer:
         backend.launch(lambda: carry_out(composed, plan, steps, options, writer, backend))
         return writer.paths.root
 
@@ -106,17 +125,18 @@ def carry_out(
             ),
             earlier=writer.earlier,
         )
-        writer.start(record, composed, plan)
+        writer.start(portable_record(record, composed.spec), composed, plan)
         try:
             stock, features = take_stock(composed.spec), feature_tables(composed.spec)
             execution = prepare(composed, stock, features, steps, settled, options, writer, backend)
             execution.run()
             read = input_records(composed.spec, stock, features)
-            finish(composed.spec, execution, with_inputs(record, execution, read), writer)
+            record = with_inputs(record, execution, read)
+            finish(composed.spec, execution, record, writer, options.baseline)
         except Exception as error:
             # The disk that broke the run may refuse this too; the first error is what counts.
             with suppress(ExecutionError):
-                writer.write_record(broken(record, error))
+                writer.write_record(portable_record(broken(record, error), composed.spec))
             raise
 
 
@@ -144,7 +164,7 @@ def prepare(
         states_on_disk=writer.states,
         backend=backend,
         progress=options.progress,
-        cache_dir=options.cache_dir,
+        cache_dir=Path(options.cache_dir),
         features=features,
         allow_code=options.allow_code,
     )
@@ -156,8 +176,14 @@ def feature_tables(spec: AuditSpec) -> Mapping[str, FeatureTable]:
     return take_features(extractor) if isinstance(extractor, FeaturesExtractor) else {}
 
 
-def finish(spec: AuditSpec, execution: Execution, record: RunRecord, writer: RunWriter) -> None:
-    """Write the outcomes, judge them, and end the record."""
+def finish(
+    spec: AuditSpec,
+    execution: Execution,
+    record: RunRecord,
+    writer: RunWriter,
+    baseline: Run | None,
+) -> None:
+    """Write the outcomes, hold them against the baseline, judge them, and end the record."""
     outcomes = {
         audit: execution.outcomes[audit] for audit in spec.audits if audit in execution.outcomes
     }
@@ -168,6 +194,12 @@ def finish(spec: AuditSpec, execution: Execution, record: RunRecord, writer: Run
     reviews, content = load_reviews(review_path(spec), day_of(record))
     writer.write_review(content)
     audits = audit_records(spec, outcomes, execution.failed)
+    known: frozenset[str] = frozenset()
+    if baseline is not None:
+        so_far = portable_record(record.model_copy(update={"audits": audits}), spec)
+        comparison = compare_with_baseline(baseline, writer.paths, so_far, findings)
+        writer.write_comparison(comparison)
+        known = comparison.known
     rules = count_rules(cast("AnyResult", outcome.result) for outcome in outcomes.values())
     judgement = judge(
         spec,
@@ -176,8 +208,9 @@ def finish(spec: AuditSpec, execution: Execution, record: RunRecord, writer: Run
         num_rules=rules.num_rules,
         num_decided=rules.num_decided,
         reviews=reviews,
+        known=known,
     )
-    writer.write_record(ended(record, audits, judgement))
+    writer.write_record(portable_record(ended(record, audits, judgement), spec))
 
 
 def with_inputs(

@@ -16,7 +16,12 @@ from auditor.inventory.digest import file_digest, listing_digest
 from auditor.inventory.imagefolder import ONLY_SPLIT
 from auditor.inventory.regions import region_sources
 from auditor.inventory.stock import ColumnInventory, DatasetInventory, SplitInventory
-from auditor.inventory.table import column_names, embedded_sizes, read_columns
+from auditor.inventory.table import (
+    column_names,
+    columns_digest,
+    embedded_sizes,
+    read_columns,
+)
 from auditor.inventory.values import MAX_VALUES, known_values
 from auditor.results.base import digest_of
 from auditor.spec.dataset import ManifestDataset
@@ -118,11 +123,15 @@ def _take_part(
         listing, num_bytes = listing_digest(entries), sum(size or 0 for _, size in entries)
     else:
         listing, num_bytes = None, int(table.embedded[part.rows].sum())
-    content = {"table": file_digest(table.path), "split": name, "images": listing}
+    content = {"split": name, "images": listing} | _region_digests(part, spec)
+    others = [column for column in table.names if column != spec.columns.prediction]
     return SplitInventory(
         num_rows=len(part.rows),
         num_bytes=num_bytes,
-        digest=digest_of(content | _region_digests(part, spec)),
+        digest=digest_of(content | {"table": file_digest(table.path)}),
+        without_predictions=digest_of(content | {"table": columns_digest(table.path, others)})
+        if spec.columns.prediction in table.names
+        else None,
         columns={
             column: column_stock(columns.column(column), column)
             for column in look_into

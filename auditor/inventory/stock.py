@@ -34,6 +34,8 @@ class SplitInventory:
         num_rows: Rows.
         num_bytes: Bytes of all its images on disk; 0 where images are drawn, None where unknown.
         digest: SHA-256 that stands for rows, labels and images; see each source for what it sees.
+        without_predictions: The same without the column of recorded predictions; None where there
+            is no such column.
         columns: The columns that were looked into, by name.
         labels: Names of the classes that occur, in order; None where the split has no labels.
     """
@@ -43,6 +45,7 @@ class SplitInventory:
     digest: str
     columns: Mapping[str, ColumnInventory] = field(default_factory=dict)
     labels: tuple[str, ...] | None = None
+    without_predictions: str | None = None
 
 
 @dataclass(frozen=True)

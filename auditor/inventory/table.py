@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from auditor.errors import InputError
 from auditor.inventory.digest import existing_file
+from auditor.results.base import canonical_json
 
 PARQUET = (".parquet", ".pq")
 CSV = (".csv",)
@@ -66,6 +69,39 @@ def read_columns(path: Path, names: Sequence[str], *, text: Collection[str] = ()
         return pyarrow.csv.read_csv(path, convert_options=options)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
+
+
+def columns_digest(path: Path, names: Collection[str]) -> str:
+    """SHA-256 of some columns of a table; one process reads a file once for it.
+
+    Raises:
+        InputError: when the file is missing or damaged.
+    """
+    found = existing_file(path).stat()
+    return _columns_digest(path, tuple(sorted(set(names))), found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _columns_digest(path: Path, names: tuple[str, ...], _size: int, _mtime_ns: int) -> str:
+    digest = hashlib.sha256(canonical_json(names).encode())
+    try:
+        for batch in _batches(path, names):
+            digest.update(batch.serialize())
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+    return digest.hexdigest()
+
+
+def _batches(path: Path, names: tuple[str, ...]) -> Iterable[pa.RecordBatch]:
+    """Pieces of a table, byte for byte; those of a Parquet file end where its row groups do."""
+    if _is_parquet(path):
+        file = pyarrow.parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False)
+        return file.iter_batches(batch_size=1024, columns=list(names))  # type: ignore[no-any-return]
+    raw = pyarrow.csv.ConvertOptions(
+        include_columns=list(names), column_types=dict.fromkeys(names, pa.binary())
+    )
+    table = pyarrow.csv.read_csv(path, convert_options=raw)
+    return table.combine_chunks().to_batches()  # type: ignore[no-any-return]
 
 
 def embedded_sizes(path: Path, name: str) -> NDArray[np.int64]:

@@ -62,7 +62,7 @@ def render_pdf(
     attached = make_attachments(run, images, signer)
     content = typeset(
         html,
-        run.paths.root,
+        run.paths.root if images == "full" else None,  # the pictures of a run lie in its folder
         created=page.created,
         files=attached.files,
         variant=run.spec.report.pdf_variant,
@@ -135,11 +135,11 @@ def load_weasyprint() -> ModuleType:
     return module
 
 
-def make_fetcher(root: Path) -> Any:
+def make_fetcher(root: Path | None) -> Any:
     """A fetcher that opens data URIs and files below the run directory or the fonts."""
     from weasyprint.urls import URLFetcher
 
-    allowed = (root.resolve(), fallback_folder().resolve())
+    allowed = tuple(folder.resolve() for folder in (root, fallback_folder()) if folder)
 
     class Fetcher(URLFetcher):  # type: ignore[misc]  # WeasyPrint is untyped
         def fetch(self, url: str, headers: Any = None) -> Any:

@@ -2,13 +2,16 @@
 
 reports/<name>/<UTC time>-<digest8>/
   run.json        when, where, from which inputs, how it ended, by which policy
-  spec/           source.yaml  overrides.yaml  resolved.yaml  rules.json
+  spec/           source.yaml  overrides.yaml  resolved.yaml  rules.json  clauses/<id>.yaml
   plan.json  plan.txt
   findings.json   every check made, the passed ones included
+  evidence.json   sha256 and size of spec, findings and audits; the same for equal runs
+  comparison.json what is new, worse, better or fixed against the baseline, where there was one
   review.yaml     the review decisions that the report was rendered with
   audits/<id>/    result.json  tables/*.parquet  arrays/*.safetensors  images/  figures/*.svg
   states/         resumable shards and the lock; safe to delete, not covered by the manifest
   report/         report.html  report.pdf
+  signature.dsse.json  where the run was signed: a statement about every file but the manifest
   manifest.json   sha256 and size of every other file, written last
 """
 
@@ -109,6 +112,13 @@ class RunPaths:
         return self.root / "spec" / "rules.json"
 
     @property
+    def clauses(self) -> Path:
+        return self.root / "spec" / "clauses"
+
+    def clause_map(self, framework: str) -> Path:
+        return self.clauses / plain_name(f"{framework}.yaml")
+
+    @property
     def plan_json(self) -> Path:
         return self.root / "plan.json"
 
@@ -119,6 +129,14 @@ class RunPaths:
     @property
     def findings(self) -> Path:
         return self.root / "findings.json"
+
+    @property
+    def evidence(self) -> Path:
+        return self.root / "evidence.json"
+
+    @property
+    def comparison(self) -> Path:
+        return self.root / "comparison.json"
 
     @property
     def review(self) -> Path:
@@ -147,6 +165,10 @@ class RunPaths:
     @property
     def pdf(self) -> Path:
         return self.report / "report.pdf"
+
+    @property
+    def signature(self) -> Path:
+        return self.root / "signature.dsse.json"
 
     @property
     def manifest(self) -> Path:

@@ -6,7 +6,7 @@ Small documents are read at once and checked; tables, arrays and images when the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
@@ -21,18 +21,32 @@ from auditor.catalog import AnyResult, AuditSpec
 from auditor.compose.yaml_file import read_yaml
 from auditor.context import Rule
 from auditor.errors import ArtifactError, SpecError
+from auditor.notebook import block, paragraph, table
 from auditor.plan.steps import Plan
 from auditor.results.base import canonical_json
-from auditor.results.finding import Finding, Findings
+from auditor.results.comparison import Comparison
+from auditor.results.finding import Checks, Finding, Findings, findings_table, worst_first
 from auditor.results.run_record import RunRecord
-from auditor.store.documents import damaged, read_document, read_file, read_text
+from auditor.spec.report import framework_id
+from auditor.store.documents import (
+    damaged,
+    first_problem,
+    read_document,
+    read_file,
+    read_text,
+    read_version,
+)
 from auditor.store.find import read_record
 from auditor.store.layout import RunPaths
+from auditor.store.manifest import covered_files
+from auditor.store.tables import findings_as_table
+from auditor.store.upgrade import UPGRADES, Upgrades, upgraded
 
 PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 FINDINGS: TypeAdapter[Findings] = TypeAdapter(Findings)
 RESULT: TypeAdapter[AnyResult] = TypeAdapter(AnyResult)
 RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
+COMPARISON: TypeAdapter[Comparison] = TypeAdapter(Comparison)
 
 
 @final
@@ -52,6 +66,9 @@ class Run:
         findings: Every check made, in the order of the spec's audits.
         results: Audit id -> result, for the audits whose status is `ok`.
         review: The review file that the run was judged with, None where there was none.
+        comparison: The run against its baseline, None where there was none.
+        clauses: Id of each clause map that the report names -> its text.
+        pictures: (audit, name in its result) -> file, for pictures that a report calls otherwise.
     """
 
     paths: RunPaths
@@ -65,6 +82,25 @@ class Run:
     findings: tuple[Finding, ...]
     results: Mapping[str, AnyResult]
     review: bytes | None
+    comparison: Comparison | None = None
+    clauses: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def findings_table(self) -> pa.Table:
+        """The findings as one table: a row per finding, its numbers as a list of structs."""
+        return findings_as_table(self.findings)
+
+    def table_names(self, audit: str) -> tuple[str, ...]:
+        """Names of the tables of an audit."""
+        return stems(self.paths.audit(audit).tables, ".parquet")
+
+    def tables(self, audit: str) -> dict[str, pa.Table]:
+        """Every table of an audit by its name.
+
+        Raises:
+            ArtifactError: one is damaged.
+        """
+        return {name: self.table(audit, name) for name in self.table_names(audit)}
 
     def array_names(self, audit: str) -> tuple[str, ...]:
         """Names of the array files of an audit."""
@@ -104,15 +140,50 @@ class Run:
         Raises:
             ArtifactError: it is missing.
         """
+        name = self.pictures.get((audit, name), name)
         return read_file(self.paths.audit(audit).image(name))
 
+    def _repr_html_(self) -> str:
+        record = self.record
+        ended = record.verdict or record.status
+        open_ones = [finding for finding in worst_first(self.findings) if finding.verdict != "pass"]
+        passed = len(self.findings) - len(open_ones)
+        return block(
+            f"{record.title or record.name}: {ended}",
+            paragraph(f"run {record.run_id}, exit code {record.exit_code}"),
+            table(
+                "Policy",
+                ("verdict", "rule", "target", "found"),
+                [(rule.verdict, rule.name, rule.target, rule.value) for rule in record.policy],
+            ),
+            table(
+                "Audits",
+                ("verdict", "audit", "kind", "title", "findings"),
+                [
+                    (
+                        audit.verdict or audit.status,
+                        audit.id,
+                        audit.kind,
+                        audit.title,
+                        str(sum(audit.num_findings.values())),
+                    )
+                    for audit in record.audits
+                ],
+            ),
+            findings_table(f"Findings, without {passed} checks that passed", open_ones),
+        )
 
-def read_run(path: str | Path) -> Run:
-    """Read a run directory.
+
+def read_run(path: str | Path, *, upgrades: Upgrades = UPGRADES) -> Run:
+    """Read a run directory, of this version or of an older one.
+
+    Args:
+        path: The run directory.
+        upgrades: What leads from older layouts to this one.
 
     Raises:
-        ArtifactError: it is none, the run has not ended, a file is damaged (it is named), or
-            a newer version wrote it.
+        ArtifactError: it is none, the run has not ended, a file is damaged (it is named), a link
+            leads out of it, or a version wrote it that cannot be read.
     """
     paths = RunPaths(Path(path))
     if not paths.record.is_file():
@@ -120,7 +191,7 @@ def read_run(path: str | Path) -> Run:
             f"{path} is not a run directory",
             hint="A run directory holds run.json; `auditor list` shows all runs.",
         )
-    record = read_record(paths.root)
+    record = read_record(paths.root, upgrades=upgrades)
     if record.status == "started":
         raise ArtifactError(
             f"the run {path} has not ended", hint="Run its spec again to continue it."
@@ -130,30 +201,72 @@ def read_run(path: str | Path) -> Run:
             f"the run {path} broke: {record.failure}",
             hint="Mend the cause and run its spec again to continue it.",
         )
+    refuse_links(paths)
+    spec, rules = read_own_spec(paths, upgrades)
     return Run(
         paths=paths,
         record=record,
-        spec=read_spec(paths.resolved),
-        rules=read_document(paths.rules, RULES),
+        spec=spec,
+        rules=rules,
         source=read_text(paths.source),
         resolved=read_text(paths.resolved),
-        plan=read_document(paths.plan_json, PLAN),
+        plan=read_document(paths.plan_json, PLAN, upgrades=upgrades),
         plan_text=read_text(paths.plan_text),
-        findings=read_document(paths.findings, FINDINGS).findings,
+        findings=Checks(read_document(paths.findings, FINDINGS, upgrades=upgrades).findings),
         results={
-            audit.id: read_document(paths.audit(audit.id).result, RESULT)
+            audit.id: read_document(paths.audit(audit.id).result, RESULT, upgrades=upgrades)
             for audit in record.audits
             if audit.status == "ok"
         },
         review=read_file(paths.review) if paths.review.is_file() else None,
+        comparison=read_document(paths.comparison, COMPARISON, upgrades=upgrades)
+        if paths.comparison.is_file()
+        else None,
+        clauses=read_clauses(paths, spec),
     )
 
 
-def read_spec(path: Path) -> AuditSpec:
+def read_clauses(paths: RunPaths, spec: AuditSpec) -> dict[str, str]:
+    """The clause maps that were copied into the run when it started, in the order of the spec."""
+    order = [framework_id(entry) for entry in spec.report.clauses]
+    # Where a spec names a file by a path that no run may show, its name is not the spec's.
+    found = sorted(
+        (name.removesuffix(".yaml") for name in stems(paths.clauses, "") if name.endswith(".yaml")),
+        key=lambda name: (order.index(name) if name in order else len(order), name),
+    )
+    return {name: read_text(paths.clause_map(name)) for name in found}
+
+
+def refuse_links(paths: RunPaths) -> None:
+    """A run directory holds its files itself: through a link, a report would show a stranger's
+    choice of what else lies on this disk."""
+    for name in covered_files(paths):
+        if (paths.root / name).is_symlink():
+            raise damaged(paths.root / name, "a link, and nothing outside a run is read")
+
+
+def read_own_spec(
+    paths: RunPaths, upgrades: Upgrades = UPGRADES
+) -> tuple[AuditSpec, tuple[Rule, ...]]:
+    """The spec of a run and its rules, as they are written down when the run starts.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, or of a version that cannot be read.
+    """
+    # The files of spec/ state no version: they are written together with plan.json, and kept.
+    version = read_version(paths.plan_json)
+    rules = read_document(paths.rules, RULES, version=version, upgrades=upgrades)
+    return read_spec(paths.resolved, version, upgrades), rules
+
+
+def read_spec(path: Path, version: int, upgrades: Upgrades) -> AuditSpec:
     try:
-        node = read_yaml(read_text(path), str(path))
-        return AuditSpec.model_validate_json(canonical_json(node.plain()))
-    except (SpecError, ValidationError) as error:
+        plain = read_yaml(read_text(path), str(path)).plain()
+        body = upgraded(path.name, plain, version, upgrades)
+        return AuditSpec.model_validate_json(canonical_json(body))
+    except ValidationError as error:
+        raise damaged(path, first_problem(error)) from error
+    except SpecError as error:
         raise damaged(path, str(error)) from error
 
 

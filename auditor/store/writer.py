@@ -26,6 +26,7 @@ from auditor.compose.composed import Composed
 from auditor.context import Rule
 from auditor.plan.explain import explain
 from auditor.plan.steps import Plan
+from auditor.results.comparison import Comparison
 from auditor.results.finding import Finding, Findings
 from auditor.results.outcome import Outcome
 from auditor.results.run_record import RunRecord
@@ -38,10 +39,13 @@ from auditor.store.atomic import (
     write_text,
 )
 from auditor.store.documents import document_bytes
+from auditor.store.evidence import run_evidence
 from auditor.store.find import find_unfinished, read_record
 from auditor.store.layout import RunPaths, run_id
 from auditor.store.lock import held_lock
 from auditor.store.manifest import Manifest, make_manifest, manifest_bytes, read_manifest
+from auditor.store.sign import Signer
+from auditor.store.signature import sign_run
 from auditor.store.states import StateStore
 from auditor.store.tables import array_bytes, table_bytes
 
@@ -135,9 +139,14 @@ class RunWriter:
         remove_partial_files(self.paths.root)
         remove_tree(self.paths.audits)
         remove_tree(self.paths.report)
+        remove_tree(self.paths.clauses)
+        self.paths.comparison.unlink(missing_ok=True)
+        self.paths.signature.unlink(missing_ok=True)  # a kill can leave one without its manifest
         write_text(self.paths.source, composed.source)
         write_text(self.paths.overrides, as_yaml_list(composed.overrides))
         write_text(self.paths.resolved, composed.resolved)
+        for name, text in composed.clauses.items():
+            write_text(self.paths.clause_map(name), text)
         write_bytes(self.paths.rules, RULES.dump_json(composed.rules, indent=2) + b"\n")
         write_text(self.paths.plan_json, f"{plan.model_dump_json(indent=2)}\n")
         write_text(self.paths.plan_text, explain(plan))
@@ -173,17 +182,29 @@ class RunWriter:
         else:
             write_bytes(self.paths.review, content)
 
-    def seal(self) -> Manifest:
-        """Write the manifest, last: from now on the run is finished and can be verified.
+    def write_comparison(self, comparison: Comparison) -> None:
+        """Write `comparison.json`: the run against its baseline."""
+        write_bytes(self.paths.comparison, document_bytes(comparison))
+
+    def seal(self, signer: Signer | None = None) -> Manifest:
+        """Write evidence, signature and manifest: from now on the run is finished.
+
+        Args:
+            signer: Who signs it. Without one, an earlier signature stays and speaks for what it
+                was made for: the evidence, and pages that may have been written again since.
 
         Raises:
-            ArtifactError: an earlier manifest is damaged, or a link lies in the run directory.
+            ArtifactError: an earlier manifest is damaged, a link lies in the run directory, or
+                the evidence is not what the same key has signed before.
         """
         history: tuple[str, ...] = ()
         if self.paths.manifest.is_file():
             before = read_manifest(self.paths)
             history = (*before.history, before.digest)
         remove_partial_files(self.paths.root)
+        write_bytes(self.paths.evidence, document_bytes(run_evidence(self.paths)))
+        if signer is not None:
+            write_bytes(self.paths.signature, sign_run(self.paths, signer))
         manifest = make_manifest(self.paths, history=history)
         write_bytes(self.paths.manifest, manifest_bytes(manifest))
         return manifest

@@ -324,6 +324,8 @@ CODES = (
         action="Look at the pictures of the feature, decide whether it should matter, and collect "
         "images in which it comes apart from the class.",
         source=BARLOW,
+        check="slice",
+        metrics=("excess",),
     ),
     Code(
         code="NO_SLICE",
@@ -333,6 +335,8 @@ CODES = (
         test="No leaf is valid with an adjusted p-value of at most α.",
         action="Nothing; failures of this group have no common feature that this audit can see.",
         source=BARLOW,
+        check="slice",
+        metrics=("excess",),
     ),
     Code(
         code="NOT_TESTABLE_GROUP",
@@ -342,5 +346,7 @@ CODES = (
         "on the growing or the confirming part.",
         action="Add images of the group, or lower the bounds knowing what that costs.",
         source=BARLOW,
+        check="slice",
+        metrics=(),
     ),
 )

@@ -246,6 +246,9 @@ CODES: tuple[Code, ...] = (
         action="Look at the pictures, and say whether the difference is there in the world, comes "
         "from how the images were collected, or is made by the network.",
         source=LAVISE,
+        check="comparison",
+        metrics=("difference",),
+        worse="farther_from_zero",
     ),
     Code(
         code="NETWORK_DIFFERENCE",
@@ -259,6 +262,9 @@ CODES: tuple[Code, ...] = (
         action="Choose the network that knows the concepts that should matter, or check what the "
         "other uses in their place.",
         source=DISSECTION,
+        check="comparison",
+        metrics=("difference",),
+        worse="farther_from_zero",
     ),
     Code(
         code="NOT_TESTABLE_COMPARISON",
@@ -268,5 +274,7 @@ CODES: tuple[Code, ...] = (
         "others do not.",
         action="Add images of the group, or compare larger groups.",
         source=LAVISE,
+        check="comparison",
+        metrics=(),
     ),
 )

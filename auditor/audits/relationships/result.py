@@ -180,6 +180,8 @@ CODES = (
         "Benjamini-Hochberg, and both attributes learnt.",
         action="Collect images in which the two attributes come apart, and train again.",
         source=ZHANG,
+        check="broken_rule",
+        metrics=("deviation",),
     ),
     Code(
         code="BLIND_SPOT",
@@ -188,6 +190,10 @@ CODES = (
         test="A broken rule with |m| below the presence cut and weaker than expected.",
         action="Check the labels of both attributes; add images that show both.",
         source=ZHANG,
+        check="blind_spot",
+        metrics=("cosine",),
+        worse="nearer_to_zero",
+        follows="BROKEN_RULE",
     ),
     Code(
         code="FAILURE_MODE",
@@ -198,6 +204,9 @@ CODES = (
         "samples that it was not found on.",
         action="Add training images with exactly this combination.",
         source=ZHANG,
+        check="failure_mode",
+        metrics=("drop", "drop_of_other_combination"),
+        follows="BROKEN_RULE",
     ),
     Code(
         code="NOT_LEARNT",
@@ -207,5 +216,8 @@ CODES = (
         test="Balanced accuracy on confirming samples not above the spec's bar.",
         action="Check the attribute's labels and number of examples, or drop it from the audit.",
         source="this project, after measurements on procedural portraits",
+        check="learnt",
+        metrics=("balanced_accuracy",),
+        worse="lower",
     ),
 )
