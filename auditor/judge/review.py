@@ -36,7 +36,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, cast, get_args
 
 from pydantic import JsonValue, StringConstraints, ValidationError
 
@@ -257,7 +257,8 @@ def parse_review(text: str, label: str) -> Review:
     node = read_yaml(text, label)
     places, problems = Places((node,)), []
     try:
-        review = Review.model_validate_json(canonical_json(without_blanks(node.mapping())))
+        content = canonical_json(without_blanks(node.mapping()))
+        review = Review.model_validate_json(content)
     except ValidationError as error:
         problems = [located(places, detail["loc"], detail) for detail in error.errors()]
     problems += unfilled(places, node)
@@ -268,11 +269,15 @@ def parse_review(text: str, label: str) -> Review:
 
 def without_blanks(content: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """The file without its blanks: `date:` with nothing behind it is left to be filled in."""
-    return {
+    kept = {
         key: without_blanks(value) if isinstance(value, Mapping) else value
         for key, value in content.items()
         if value is not None
     }
+    if isinstance(entries := content.get("findings"), Mapping):
+        empty: dict[str, JsonValue] = {name: {} for name, entry in entries.items() if entry is None}
+        kept["findings"] = {**cast("dict[str, JsonValue]", kept["findings"]), **empty}
+    return kept
 
 
 def unfilled(places: Places, node: Node) -> Iterator[Problem]:
@@ -296,7 +301,7 @@ def unfilled(places: Places, node: Node) -> Iterator[Problem]:
 
 def is_empty(node: Node, key: str) -> bool:
     child = node.child(key)
-    return child is None or child.value in (None, "")
+    return child is None or not str("" if child.value is None else child.value).strip()
 
 
 BIND = "leave `decision` empty and run `auditor review RUN`: it writes the digest of the evidence"

@@ -22,16 +22,19 @@ from auditor.report.reproduction import Reproduction, make_reproduction
 from auditor.report.reviewing import ReviewBlock, make_review
 from auditor.report.sections import Body, make_body
 from auditor.results.base import Status, Verdict
+from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding
 from auditor.results.run_record import AuditRecord
 from auditor.spec.rule import Severity
 from auditor.store.reader import Run
 from auditor.wording import (
+    MINUS,
     VERDICTS,
     count,
     counted,
     date,
     listing,
+    percent,
     plain,
     sentence,
     short_digest,
@@ -105,6 +108,7 @@ class PolicyRow:
     rule: str
     target: str
     value: str
+    interval: str
     badge: Badge
 
 
@@ -251,6 +255,7 @@ def make_summary(run: Run, review: ReviewBlock) -> Summary:
                 rule=plain(rule.name.replace("_", " ").replace(":", ": ")),
                 target=plain(rule.target),
                 value=plain(rule.value),
+                interval=range_of(rule.estimate),
                 badge=badge(rule.verdict),
             )
             for rule in record.policy
@@ -258,6 +263,14 @@ def make_summary(run: Run, review: ReviewBlock) -> Summary:
         actions=actions[:NEXT_STEPS],
         more_actions=more(len(actions) - NEXT_STEPS, "step", "stand beside the findings"),
     )
+
+
+def range_of(estimate: Estimate | None) -> str:
+    """`0.38 to 0.46 (95 %)` of the measurement that decided a rule; empty where there is none."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return ""
+    low, high = (f"{end:.3g}".replace("-", MINUS) for end in (estimate.low, estimate.high))
+    return f"{low} to {high}" + (f" ({percent(estimate.level)})" if estimate.level else "")
 
 
 def reasons(run: Run, missed: int) -> list[str]:
