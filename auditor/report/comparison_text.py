@@ -31,6 +31,11 @@ def as_text(comparison: Comparison | Sweep) -> str:
     return "".join(f"{line}\n" for line in lines).translate(FLAT)
 
 
+def as_line(comparison: Comparison) -> str:
+    """A comparison in one plain line."""
+    return verdict_line(comparison).translate(FLAT)
+
+
 def verdict_line(comparison: Comparison) -> str:
     """`2 new findings (237 checks: 2 new and 235 unchanged)`."""
     return f"{headline(comparison).rstrip('.')} ({tally_words(comparison).rstrip('.')})"

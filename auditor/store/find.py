@@ -44,6 +44,22 @@ def find_run(name: str, root: Path) -> Path:
     raise unknown_run(name, root)
 
 
+def find_finished(name: str, root: Path) -> Path:
+    """The run directory that a user means, passing over newer runs that were not finished.
+
+    Args:
+        name: A run directory, the name of a spec, or `latest`.
+        root: Folder of all runs.
+
+    Raises:
+        ArtifactError: there is no such run; the hint names near ones.
+    """
+    named = name == Path(name).name and not RunPaths(Path(name)).record.is_file()
+    runs = (all_runs(root) if name == "latest" else runs_of(root / name)) if named else ()
+    finished = [run for run in runs if RunPaths(run).manifest.is_file()]
+    return finished[-1] if finished else find_run(name, root)
+
+
 def unknown_run(name: str, root: Path) -> ArtifactError:
     path = Path(name)
     if path.is_file():

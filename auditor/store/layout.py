@@ -18,7 +18,7 @@ reports/<name>/<UTC time>-<digest8>/
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from auditor.errors import ArtifactError
@@ -32,6 +32,17 @@ TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 def run_id(started: datetime, spec_digest: str) -> str:
     """Name of a run directory: sorting the names sorts the runs by time."""
     return f"{started.astimezone(UTC).strftime(TIME_FORMAT)}-{spec_digest[:DIGEST_LENGTH]}"
+
+
+def new_sweep_folder(out: Path, name: str) -> Path:
+    """`<out>/<name>/sweeps/<UTC time>` for a comparison of runs; it does not exist yet.
+
+    A sweep of the same second takes the second after it.
+    """
+    started = datetime.now(UTC)
+    while (folder := out / name / "sweeps" / started.strftime(TIME_FORMAT)).exists():
+        started += timedelta(seconds=1)
+    return folder
 
 
 def plain_name(name: str) -> str:
