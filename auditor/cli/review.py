@@ -30,7 +30,8 @@ def command(
     """Write or refresh the review file of a run, judge the run again and render its report.
 
     The spec names the file under `review`; reviews/NAME.yaml by default. Every finding that failed
-    or warned gets an entry to fill in. What people wrote stays as it is.
+    or warned gets an entry to fill in. What people wrote stays as it is. Exits 0 once file and
+    report are written; the run's own verdict stands in its last line.
     """
     from auditor.store.find import find_run
     from auditor.store.reader import read_run
@@ -49,7 +50,7 @@ def command(
     fields = summary(path, written, reviews, judged.findings)
     if as_json:
         ending = ending_fields(run_dir, rendered)
-        say_json({"ok": True, **fields, **ending, "exit_code": rendered.record.exit_code})
+        say_json({"ok": True, **fields, **ending, "exit_code": 0})
         return
     for line in summary_lines(fields):
         say(line)
@@ -57,7 +58,7 @@ def command(
 
 
 def write_review(run: Run) -> tuple[Path, Refreshed]:
-    """Bring the review file of a run up to date.
+    """Bring the review file of a run up to date, from the run's own copy where there is none.
 
     Raises:
         SpecError: it is not a review, cannot be extended, or would be made outside the current
@@ -70,22 +71,21 @@ def write_review(run: Run) -> tuple[Path, Refreshed]:
     from auditor.store.atomic import write_bytes
 
     named = review_path(run.spec)
-    # An existing file may be a link into another folder; it is the file that is replaced.
+    # An existing file may be a link into another folder: the file itself is written.
     path = Path(named).resolve()
-    if path.is_file():
-        text = read_review_text(named)
-        written = refresh_review(
-            text, with_names(replace(run, review=text.encode())).findings, named
+    if not path.is_file() and (path.exists() or not path.is_relative_to(Path.cwd().resolve())):
+        raise SpecError(
+            f"the review file {named} is not there, and is not made outside this folder",
+            hint="change to the folder of the spec, or make the file yourself: `version: 1`",
         )
+    before = read_review_text(named) if path.is_file() else (run.review or b"").decode()
+    run = replace(run, review=before.encode() or None)
+    findings = with_names(run).findings
+    if before:
+        written = refresh_review(before, findings, named)
     else:
-        text = ""
-        if not path.is_relative_to(Path.cwd().resolve()) or path.exists():
-            raise SpecError(
-                f"the review file {named} is not there, and is not made outside this folder",
-                hint="change to the folder of the spec, or make the file yourself: `version: 1`",
-            )
-        written = new_review(run.record.title or run.record.name, with_names(run).findings, named)
-    if written.text != text:
+        written = new_review(run.record.title or run.record.name, findings, named)
+    if written.text != before or not path.is_file():
         write_bytes(path, written.text.encode())
     return Path(named), written
 

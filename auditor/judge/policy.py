@@ -216,8 +216,10 @@ def reviews_outcome(
         name="required_reviews",
         target=f"every finding of severity {at_least(required)} carries a decision that still "
         "holds",
-        value=f"{len(failing) - len(missing)} of {counted(len(failing), 'finding')} reviewed"
-        + (f"; missing{named(missing)}" if missing else ""),
+        value=f"{len(failing) - len(missing)} of {len(failing)} reviewed"
+        + (f"; missing{named(missing)}" if missing else "")
+        if failing
+        else "nothing failed that asks for a review",
         verdict="inconclusive" if missing else "pass",
     )
 

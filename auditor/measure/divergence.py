@@ -34,6 +34,24 @@ def gaussian_divergence(
     return result
 
 
+def gaussian_divergence_error(
+    expected_mean: float, expected_sd: float, mean: float, sd: float, num_samples: int
+) -> float:
+    """Standard error of `gaussian_divergence` where Q is fitted to samples and P is given.
+
+    By the delta method: with z = (m1 - m2) / s2 and r = s1 / s2, the slopes are -z / s2 by m2 and
+    (1 - r² - z²) / s2 by s2, whose variances are s2² / n and s2² / 2n for a Gaussian Q.
+
+    Raises:
+        ValueError: when a standard deviation or the number of samples is not positive.
+    """
+    if not (expected_sd > 0 and sd > 0 and num_samples > 0):
+        raise ValueError("standard deviations and the number of samples must be positive")
+    z, ratio = (expected_mean - mean) / sd, expected_sd / sd
+    variance = z**2 + (1 - ratio**2 - z**2) ** 2 / 2
+    return float(np.sqrt(variance / num_samples))
+
+
 def histogram_divergence(
     expected_mean: float, expected_sd: float, counts: ArrayLike, *, pseudo_count: float = 0.5
 ) -> Floats:

@@ -67,6 +67,34 @@ def average_leaf_error_rate(sizes: Sequence[int], failures: Sequence[int]) -> fl
     return math.fsum(values) if values else None
 
 
+def gain_error(sizes: Sequence[int], failures: Sequence[int]) -> float | None:
+    """Standard error of ALER - BER; None where nothing fails.
+
+    By the delta method for counts of independent images: with r the error rate of an image's leaf,
+    an image moves ALER - BER by (2 r - ALER - r²) / BER - 1 if it fails, else by -r² / BER.
+
+    Args:
+        sizes: Images of each leaf.
+        failures: Failures among them.
+
+    Raises:
+        ValueError: when the counts are no counts of leaves.
+    """
+    average = average_leaf_error_rate(sizes, failures)
+    base = base_error_rate(sizes, failures)
+    if average is None or not base:
+        return None
+    moves: list[tuple[int, float]] = []
+    for size, failed in zip(sizes, failures, strict=True):
+        rate = failed / size if size else 0.0
+        moves.append((failed, (2 * rate - average - rate**2) / base - 1))
+        moves.append((size - failed, -(rate**2) / base))
+    num_samples = sum(sizes)
+    mean = math.fsum(count * move for count, move in moves) / num_samples
+    spread = math.fsum(count * (move - mean) ** 2 for count, move in moves) / num_samples
+    return math.sqrt(spread / num_samples)
+
+
 def normalised_gain(sizes: Sequence[int], failures: Sequence[int]) -> float | None:
     """(ALER - BER) / (1 - BER) = χ² / N; None where nothing or everything fails.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from auditor.audits.failures.actions import situation, suggest_actions
+from auditor.audits.failures.aggregate import depth_of, tree_leaves
 from auditor.audits.failures.confirming import share
 from auditor.audits.failures.describe import (
     INSPECTED,
@@ -12,6 +13,7 @@ from auditor.audits.failures.describe import (
     leaf_claim,
     shown_leaf,
 )
+from auditor.audits.failures.growing import LEVEL
 from auditor.audits.failures.result import (
     FailuresResult,
     GroupResult,
@@ -19,6 +21,8 @@ from auditor.audits.failures.result import (
     PictureResult,
 )
 from auditor.audits.failures.spec import FailuresSpec
+from auditor.measure.intervals import normal
+from auditor.measure.rates import gain_error
 from auditor.results.base import Verdict
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding, make_finding
@@ -154,20 +158,43 @@ def group_estimates(group: GroupResult) -> dict[str, Estimate]:
     if group.depths:
         found["null_p_value"] = group.null_p_value
         found["stability"] = group.stability
+        found["aler_gain"] = gain_estimate(group, group.depths[-1].depth)
+    elif group.outcome == "no_failures":
+        found["aler_gain"] = Estimate(
+            value=0.0, method="nothing fails, so nothing gathers", num_samples=counts.size
+        )
     return found
+
+
+def gain_estimate(group: GroupResult, depth: int) -> Estimate:
+    """ALER - BER of the group's tree of one depth, on the images that slices are confirmed on."""
+    nodes = {node.index: node.confirmed or node.found for node in group.nodes}
+    counts = [nodes[index] for index in tree_leaves(group, depth)]
+    sizes, failures = [each.size for each in counts], [each.failures for each in counts]
+    gain, error = depth_of(group, depth).gain, gain_error(sizes, failures)
+    if gain is None or error is None:
+        return Estimate.absent("no failure to measure it on", num_samples=sum(sizes))
+    around = normal(gain, error, level=LEVEL)
+    return Estimate(
+        value=gain,
+        low=min(gain, max(0.0, around.low)),
+        high=around.high,
+        level=LEVEL,
+        method=f"ALER - BER of the tree of depth {depth}, delta method",
+        num_samples=sum(sizes),
+    )
 
 
 def slice_estimates(group: GroupResult, leaf: LeafResult) -> dict[str, Estimate]:
     """Numbers behind a slice."""
     last = leaf.path[-1]
-    gain = next(tree.gain for tree in group.depths if tree.depth == leaf.depth)
     size = (group.confirmed or group.found).size
     return {
         "error_rate": leaf.error_rate,
         **group_estimates(group),
         "error_coverage": leaf.error_coverage,
         "excess": leaf.excess,
-        "aler_gain": plain_estimate(gain, "ALER - BER of the tree of this depth", size),
+        "aler_gain": gain_estimate(group, leaf.depth),
         "importance_value": plain_estimate(leaf.importance_value, "EC times ER", size),
         "feature": Estimate(value=float(last.feature), method="number of the feature"),
         "threshold": Estimate(value=last.threshold, method="midpoint of two images"),

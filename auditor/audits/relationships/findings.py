@@ -8,7 +8,7 @@ from auditor.audits.relationships.evidence import Evidence
 from auditor.audits.relationships.expectations import pair_names
 from auditor.audits.relationships.judged import Judged
 from auditor.audits.relationships.modes import confirmed
-from auditor.audits.relationships.pairs import deviation, deviation_estimate
+from auditor.audits.relationships.pairs import deviation, deviation_estimate, divergence_estimate
 from auditor.audits.relationships.result import AttributeResult, CellResult, PairResult
 from auditor.context import Rule
 from auditor.results.base import Verdict
@@ -58,13 +58,14 @@ def rule_estimates(
 ) -> dict[str, Estimate]:
     """Numbers behind a rule's check.
 
-    A rule that was not decided names no robust z: a limit of the policy must not fail on a pair
-    that the audit itself calls untestable or not learnt.
+    A rule that was not decided names none of what decides: a limit of the policy must not fail on a
+    pair that the audit itself calls untestable or not learnt.
     """
     found = {"cosine": result.cosine, "label_correlation": result.label_correlation}
     if result.outcome in ("broken", "as_expected"):
         found["robust_z"] = result.robust_z
         found["deviation"] = deviation_estimate(evidence, judged, pair)
+        found["kl"] = divergence_estimate(evidence, judged, pair)
     return found
 
 

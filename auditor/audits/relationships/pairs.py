@@ -11,7 +11,12 @@ from auditor.audits.relationships.expectations import Expectation, pair_names
 from auditor.audits.relationships.judged import Judged
 from auditor.audits.relationships.result import CellResult, PairOutcome, PairResult
 from auditor.measure.association import phi_coefficient, three_cell_entropy
-from auditor.measure.divergence import gaussian_divergence, histogram_divergence, signed
+from auditor.measure.divergence import (
+    gaussian_divergence,
+    gaussian_divergence_error,
+    histogram_divergence,
+    signed,
+)
 from auditor.measure.intervals import Interval, normal, percentile
 from auditor.results.estimate import Estimate
 
@@ -137,6 +142,20 @@ def deviation_estimate(evidence: Evidence, judged: Judged, pair: int) -> Estimat
         max(abs(low), abs(high)),
     )
     return measured(interval, "Poisson bootstrap, percentiles", found.num_samples or 0)
+
+
+def divergence_estimate(evidence: Evidence, judged: Judged, pair: int) -> Estimate:
+    """KL(P || Q) of the Gaussian fit, without the sign, around a fixed P."""
+    expected, sd = judged.expected.get(pair), float(evidence.seen.sd[pair])
+    count = int(evidence.seen.count[pair])
+    if expected is None or expected.sd <= 0 or sd <= 0:
+        return Estimate.absent("there is no spread to compare", num_samples=count)
+    mean = float(evidence.seen.mean[pair])
+    value = float(gaussian_divergence(expected.mean, expected.sd, mean, sd))
+    error = gaussian_divergence_error(expected.mean, expected.sd, mean, sd, count)
+    around = normal(value, error, level=LEVEL)
+    interval = Interval(value, max(0.0, around.low), around.high)
+    return measured(interval, "Gaussian fit, delta method", count)
 
 
 def z_estimate(evidence: Evidence, judged: Judged, pair: int) -> Estimate:

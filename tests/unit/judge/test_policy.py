@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from itertools import combinations
@@ -9,15 +10,19 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy.stats import norm
 
 from auditor.catalog import AuditSpec
+from auditor.judge.evidence import evidence_words
 from auditor.judge.policy import Judgement, audit_verdict, judge, worst_exit_code, worst_verdict
+from auditor.judge.power import power_of
 from auditor.judge.review import Decision, Reviews
 from auditor.results.base import Status, Verdict
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding, findings_digest, make_finding
 from auditor.results.run_record import AuditRecord
-from auditor.spec.policy import LimitSpec, PolicySpec
+from auditor.spec.policy import LimitSpec, PolicySpec, PowerSpec
 from auditor.spec.rule import Severity
 
 TODAY = date(2026, 3, 1)
@@ -389,3 +394,143 @@ def decision(about: Finding) -> Decision:
         reviewer="J. Doe",
         date=TODAY,
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"metric": "relationships.robust_z"}, "1 of 2 outside"),
+        ({"metric": "robust_z", "audit": "relationships"}, "1 of 2 outside"),
+        ({"metric": "relationships.robust_z", "subjects": ["hat:*"]}, "1 of 1 outside"),
+        ({"metric": "relationships.robust_z", "subjects": ["?ie", "smil*"]}, "all 1 inside"),
+        ({"metric": "relationships.robust_z", "subjects": ["scarf*"]}, "no finding is about"),
+        ({"metric": "groups.robust_z"}, "has no audit groups"),
+    ],
+)
+def test_limits_name_metrics_by_audit_and_subjects_by_pattern(
+    rule: dict[str, object], expected: str
+) -> None:
+    findings = [
+        finding("pass", subjects=("hat:label=present", "smiling"), z=interval(8, 7, 9)),
+        finding("pass", subjects=("tie", "smiling"), z=interval(2, 1, 3)),
+    ]
+    limits = {"worst": LimitSpec.model_validate_json(json.dumps({**rule, "max": 6.0}))}
+    found = judged(PolicySpec(limits=limits), findings)
+    assert expected in outcome(found, "limit:worst")[1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"metric": "robust_z"}, "say which audit measures"),
+        ({"metric": "groups.kl", "audit": "relationships"}, "names the audit groups"),
+        ({"metric": "relationships."}, "a metric has a name"),
+        ({"metric": ".kl"}, "a metric has a name"),
+    ],
+)
+def test_a_rule_about_no_audit_is_refused(rule: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        LimitSpec.model_validate({**rule, "max": 1.0})
+
+
+def test_the_measurement_that_decided_is_kept() -> None:
+    findings = [
+        finding("pass", subjects=("a", "b"), z=interval(6, 5, 7)),
+        finding("pass", subjects=("c", "d"), z=interval(9, 8, 10)),
+    ]
+    (limit,) = [one for one in judged(PolicySpec(limits=LIMIT), findings).outcomes if one.estimate]
+    assert limit.name == "limit:worst"
+    assert limit.estimate == interval(9, 8, 10)
+
+
+@pytest.mark.parametrize(
+    ("half_width", "verdict"), [(0.1, "inconclusive"), (0.07, "pass"), (0.0699, "pass")]
+)
+def test_power_follows_from_the_half_width(half_width: float, verdict: Verdict) -> None:
+    # 80 % power at 5 % needs an effect of 1.959964 + 0.841621 standard errors.
+    least = (1.959964 + 0.841621) * half_width / 1.959964
+    assert (least <= 0.1001) == (verdict == "pass")
+    power = {"seen": PowerSpec(metric="relationships.robust_z", effect=0.1001)}
+    estimate = interval(0.0, -half_width, half_width)
+    found = judged(PolicySpec(power=power), [finding("pass", z=estimate)])
+    assert outcome(found, "power:seen")[0] == verdict
+    assert found.verdict == verdict
+
+
+@given(st.floats(0.01, 3), st.floats(0.01, 3), st.floats(0.5, 0.99))
+def test_power_is_that_of_the_z_test(effect: float, error: float, level: float) -> None:
+    half = norm.ppf((1 + level) / 2) * error
+    estimate = Estimate(value=0.3, low=0.3 - half, high=0.3 + half, level=level)
+    cut = norm.ppf(0.975)
+    expected = norm.sf(cut - effect / error) + norm.cdf(-cut - effect / error)
+    assert power_of(estimate, effect) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "words"),
+    [
+        (Estimate(value=1.0), "hat and smiling: it has no interval"),
+        (Estimate.absent("too few images"), "not measured, too few images"),
+        (interval(0.0, -1.0, 1.0), "hat and smiling with a chance of 5%"),
+        (None, "nothing measured robust_z"),
+    ],
+)
+def test_power_that_is_not_known_is_not_taken_for_enough(
+    estimate: Estimate | None, words: str
+) -> None:
+    power = {"seen": PowerSpec(metric="relationships.robust_z", effect=0.1)}
+    found = judged(PolicySpec(power=power), [finding("pass", z=estimate)])
+    verdict, value = outcome(found, "power:seen")
+    assert verdict == "inconclusive"
+    assert words in value
+
+
+@pytest.mark.parametrize(
+    ("ruling", "verdict"),
+    [(None, "inconclusive"), ("confirmed", "pass"), ("accepted_risk", "pass")],
+)
+def test_a_required_review_asks_for_any_decision(ruling: str | None, verdict: Verdict) -> None:
+    found, light = finding(), finding(severity="warning", subjects=("tie", "hat"))
+    made = {found.id: decision(found).model_copy(update={"decision": ruling})}
+    outcomes = judged(
+        PolicySpec(fail_on=None, required_reviews="error"),
+        [found, light, finding("pass", subjects=("a", "b"))],
+        reviews=Reviews(on=TODAY, decisions=made),
+    )
+    reviewed = "1 of 1 reviewed" if ruling else "0 of 1 reviewed; missing: hat and smiling"
+    assert outcome(outcomes, "required_reviews")[0] == verdict
+    assert outcome(outcomes, "required_reviews")[1].startswith(reviewed)
+    assert outcomes.exit_code == (0 if verdict == "pass" else 4)
+
+
+@pytest.mark.parametrize("change", [{"evidence_digest": "f" * 64}, {"expires": date(2026, 2, 28)}])
+def test_a_decision_that_lapsed_is_no_review(change: dict[str, object]) -> None:
+    found = finding()
+    made = {found.id: decision(found).model_copy(update={"decision": "confirmed", **change})}
+    reviews = Reviews(on=TODAY, decisions=made)
+    judgement = judged(PolicySpec(required_reviews="error"), [found], reviews=reviews)
+    assert outcome(judgement, "required_reviews")[0] == "inconclusive"
+
+
+def test_nothing_to_review_is_no_gap() -> None:
+    judgement = judged(PolicySpec(required_reviews="note"), [finding("pass")])
+    assert outcome(judgement, "required_reviews") == (
+        "pass",
+        "nothing failed that asks for a review",
+    )
+
+
+def test_the_gate_says_what_changed_in_the_evidence() -> None:
+    before, now = finding(z=interval(7, 6, 8)), finding(z=interval(9, 8, 10))
+    made = decision(before).model_copy(update={"based_on": evidence_words(before)})
+    judgement = judged(PolicySpec(), [now], reviews=Reviews(on=TODAY, decisions={before.id: made}))
+    verdict, value = outcome(judgement, "fail_on")
+    assert verdict == "fail"
+    assert "hat and smiling (robust_z was 7 [6, 8], is 9 [8, 10])" in value
+
+
+def test_a_warning_closes_like_any_finding() -> None:
+    warned = finding("warn")
+    reviews = Reviews(on=TODAY, decisions={warned.id: decision(warned)})
+    assert judged(PolicySpec(), [warned]).verdict == "warn"
+    assert judged(PolicySpec(), [warned], reviews=reviews).verdict == "pass"

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from auditor.measure.divergence import (
     binned_gaussian,
     gaussian_divergence,
+    gaussian_divergence_error,
     histogram_divergence,
     rank_agreement,
     signed,
@@ -85,3 +86,11 @@ def test_a_spread_of_zero_is_refused(sd: float) -> None:
         gaussian_divergence(0, 1, 0, sd)
     with pytest.raises(ValueError, match="positive"):
         histogram_divergence(0, sd, np.ones(4))
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.3, 0.1), (0.12, 0.15), (-0.4, 0.08)])
+def test_the_standard_error_is_the_spread_over_many_samples(mean: float, sd: float) -> None:
+    drawn = np.random.default_rng(1).normal(mean, sd, (4_000, 300))
+    found = gaussian_divergence(0.05, 0.12, drawn.mean(1), drawn.std(1, ddof=1))
+    error = gaussian_divergence_error(0.05, 0.12, mean, sd, 300)
+    assert error == pytest.approx(found.std(), rel=0.08)

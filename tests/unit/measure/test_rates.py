@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from auditor.measure.rates import (
     average_leaf_error_rate,
     base_error_rate,
     chi_square,
+    gain_error,
     importance_values,
     normalised_gain,
 )
@@ -133,3 +135,22 @@ def test_counts_that_are_none_are_refused(failures: list[int]) -> None:
         base_error_rate([2, 2], failures)
     with pytest.raises(ValueError):
         chi_square([2, 2], [1])
+
+
+@pytest.mark.parametrize("rates_of", [(0.1, 0.6), (0.3, 0.4, 0.9), (0.05, 0.05, 0.3, 0.7)])
+def test_the_standard_error_of_the_gain_is_its_spread(rates_of: tuple[float, ...]) -> None:
+    random, num_samples = np.random.default_rng(2), 1_500
+    shares = np.full(len(rates_of), 1 / len(rates_of))
+    sizes = random.multinomial(num_samples, shares, 2_000)
+    failures = random.binomial(sizes, rates_of)
+    gains = [
+        (average_leaf_error_rate(n, f) or 0.0) - (base_error_rate(n, f) or 0.0)
+        for n, f in zip(sizes.tolist(), failures.tolist(), strict=True)
+    ]
+    true = (shares * num_samples).astype(int)
+    error = gain_error(true.tolist(), np.rint(true * rates_of).astype(int).tolist())
+    assert error == pytest.approx(np.std(gains), rel=0.08)
+
+
+def test_without_failures_the_gain_has_no_error() -> None:
+    assert gain_error([4, 0], [0, 0]) is None
