@@ -19,6 +19,7 @@ from auditor.spec.formats import ENDINGS, FORMATS, Format, format_of
 if TYPE_CHECKING:
     from auditor.report.images import ImageMode
     from auditor.results.run_record import RunRecord
+    from auditor.store.manifest import Manifest
     from auditor.store.reader import Run
     from auditor.store.sign import Signer
     from auditor.store.writer import RunWriter
@@ -117,7 +118,7 @@ def render_and_seal(
     )
     writer.write_review(run.review)
     writer.write_record(run.record)
-    writer.seal(signer)
+    manifest = writer.seal(signer)
     copies = [path for path, name in wanted.items() if name in files]
     for path in copies:
         write_bytes(path, files[wanted[path]].read_bytes())
@@ -125,19 +126,23 @@ def render_and_seal(
         record=run.record,
         files=files,
         copies=tuple(copies),
-        notes=(*notes, *signature_notes(writer, signer)),
+        notes=(*notes, *signature_notes(writer, manifest)),
         exit_code=0 if len(copies) == len(wanted) else MissingDependencyError.exit_code,
     )
 
 
-def signature_notes(writer: RunWriter, signer: Signer | None) -> tuple[str, ...]:
+def signature_notes(writer: RunWriter, manifest: Manifest) -> tuple[str, ...]:
     """What to know where a signed run was rendered again, and nobody signed it."""
-    if signer is not None or not writer.paths.signature.is_file():
+    from auditor.store.signature import check_run_signature
+
+    digests = {name: entry.sha256 for name, entry in manifest.files.items()}
+    uncovered = check_run_signature(writer.paths, digests, None).uncovered
+    if not uncovered:
         return ()
     again = f"auditor report {shown(writer.paths.root)} --sign-key KEY.pem"
     return (
-        "signature: it still covers spec, findings and results, but no longer this report; "
-        f"`{again}` signs it again",
+        f"signature: it no longer covers {', '.join(uncovered)}, written again since; "
+        f"`{again}` signs anew",
     )
 
 

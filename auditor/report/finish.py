@@ -1,20 +1,25 @@
 """What WeasyPrint leaves open in a PDF, put in place before the file is written.
 
 - A header cell says whether it heads a row or a column (Scope, ISO 32000-1, table 349).
-- Attachments are declared: each with its AFRelationship, all of them associated with the document
-  (ISO 19005-3, annex E). PDF/A-3 asks for it, and PDF/UA-1 allows it.
+- Attachments are declared: each with its media type and AFRelationship, all of them associated
+  with the document (ISO 19005-3, annex E). PDF/A-3 asks for it, and PDF/UA-1 allows it.
 - The seal is stored unpacked and without a checksum, so that it can be filled in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 import pydyf  # type: ignore[import-untyped]
 
 from auditor.report.attachments import Attachment
 from auditor.store.seal import MARK
+
+
+MEDIA_TYPES = {".json": "application/json", ".yaml": "application/yaml"}
+"""Not left to the system's own table, which knows YAML on some machines only."""
 
 
 def finish(pdf: pydyf.PDF, attached: Sequence[Attachment]) -> None:
@@ -42,7 +47,10 @@ def declare(pdf: pydyf.PDF, relationships: dict[str, str]) -> None:
         if isinstance(thing, dict) and thing.get("Type") == "/Filespec"
     ]
     for spec in specs:
-        spec["AFRelationship"] = f"/{relationships[spec['UF'].string]}"
+        name = spec["UF"].string
+        spec["AFRelationship"] = f"/{relationships[name]}"
+        media_type = MEDIA_TYPES[PurePath(name).suffix]
+        target(pdf, spec["EF"]["F"]).extra["Subtype"] = pydyf.name(media_type)
     pdf.catalog["AF"] = pydyf.Array([spec.reference for spec in specs])
 
 

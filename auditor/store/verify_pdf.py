@@ -79,14 +79,14 @@ def verify_pdf(
         raise not_a_report(path, "is no PDF")
     attached = read(content)
     seal = read_seal(content)
-    if not has_seal(content) and EVIDENCE_NAME not in attached.names:
+    if not has_seal(content) and not {EVIDENCE_NAME, SEAL_NAME} & attached.names:
         raise not_a_report(path, "carries neither a seal nor evidence")
     named = check_attachments(attached)
     changed, missing, notes = list(named.changed), list(named.missing), list(named.notes)
     if attached.problem:
         notes.append(f"What is attached could not be read to its end: {attached.problem}.")
-    if seal is None:
-        missing.append(SEAL_NAME)
+    if seal is None and SEAL_NAME not in attached.names:
+        missing.append(SEAL_NAME)  # else the file was written anew around it
     if seal is None or not seal.holds:
         changed.insert(0, path.name)
         if not (named.changed or named.missing or named.added or attached.problem):

@@ -23,6 +23,7 @@ from auditor.audits.relationships.result import (
 from auditor.catalog import AuditSpec
 from auditor.context import Rule
 from auditor.errors import Location
+from auditor.report.render import render
 from auditor.results.base import canonical_json
 from auditor.results.estimate import Estimate
 from auditor.results.finding import Finding, make_finding
@@ -35,6 +36,7 @@ from auditor.results.run_record import (
     RunRecord,
 )
 from auditor.store.reader import Run, read_run
+from auditor.store.writer import reopen_run
 from tests.unit.finished_run import HOST, audit_record, provenance, write_finished_run
 
 TITLES = {
@@ -442,6 +444,38 @@ def write_run(
         overrides=("engine.device=cpu",),
         review=review,
     )
+
+
+EPOCH = "1740837600"
+
+SIX = {name: name for name in ("smiling", "lipstick", "glasses", "necktie", "hat", "badge")}
+
+
+@pytest.fixture(scope="session")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A small run with its report as HTML and PDF, sealed; tests that alter it take a copy."""
+    folder = tmp_path_factory.mktemp("sealed")
+    run = read_run(write_run(folder, titles=SIX, max_findings=2, num_examples=4, clauses=()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+        render(run, formats=("html", "pdf"))
+    with reopen_run(run.paths.root) as writer:
+        writer.write_record(run.record)
+        writer.seal()
+    return run
+
+
+@pytest.fixture(scope="session")
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A small run with a PDF for an archive that shows no picture, beside no page; sealed."""
+    folder = tmp_path_factory.mktemp("archived")
+    run = read_run(
+        write_run(folder, titles=SIX, num_examples=4, clauses=(), pdf_variant="pdf/a-3b")
+    )
+    render(run, formats=("pdf",), images="withheld")
+    with reopen_run(run.paths.root) as writer:
+        writer.seal()
+    return run
 
 
 @pytest.fixture(scope="session")
