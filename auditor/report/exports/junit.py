@@ -148,10 +148,10 @@ def judged(row: Row) -> tuple[Outcome, str]:
             return "failure", ""
     if row.standing == "closed" and row.decision is not None:
         return "skipped", f"closed by review as {str(row.decision.decision).replace('_', ' ')}"
-    if row.compared is not None and row.compared.known:
-        return "skipped", "the baseline had it too"
     if row.finding.verdict == "warn":
         return "skipped", "warning"
+    if row.compared is not None and row.compared.known:
+        return "skipped", "the baseline had it too"
     return "skipped", f"failed, and the policy does not forbid a {row.finding.severity}"
 
 
