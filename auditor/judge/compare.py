@@ -78,6 +78,12 @@ class Pair:
             raise ValueError("a pair holds at least one finding")
         return found
 
+    @property
+    def telling(self) -> Finding:
+        """The check as the run made it that found something wrong, the later one first."""
+        wrong = (one for one in (self.after, self.before) if one and one.verdict in PROBLEMS)
+        return next(wrong, self.either)
+
 
 def compare_runs(before: Side, after: Side) -> Comparison:
     """Hold the findings of a run against those of an earlier one.
@@ -198,7 +204,7 @@ def judged(before: Finding, after: Finding) -> Outcome:
     overlap = STILL.format(before.verdict, after.verdict) if flipped and moved == "none" else ""
     was, now = before.verdict in PROBLEMS, after.verdict in PROBLEMS
     if was and now:
-        return still_wrong(before, after, moved)
+        return still_wrong(before, after, moved, overlap)
     if now and before.verdict == "inconclusive":
         return Outcome("new", "it could not be decided before")
     if "inconclusive" in (before.verdict, after.verdict) and flipped:
@@ -212,7 +218,7 @@ def judged(before: Finding, after: Finding) -> Outcome:
     return Outcome("unchanged")
 
 
-def still_wrong(before: Finding, after: Finding, moved: Movement) -> Outcome:
+def still_wrong(before: Finding, after: Finding, moved: Movement, overlap: str) -> Outcome:
     """A finding that was there and still is."""
     weight = ""
     if before.severity != after.severity:
@@ -224,7 +230,7 @@ def still_wrong(before: Finding, after: Finding, moved: Movement) -> Outcome:
     untold = "its numbers have no intervals to hold against each other"
     if moved == "none" or before.evidence_digest == after.evidence_digest:
         untold = ""
-    return Outcome("unchanged", "; ".join(filter(None, (weight, untold))))
+    return Outcome("unchanged", "; ".join(filter(None, (overlap, weight, untold))))
 
 
 def one_sided(pair: Pair, pairs: Mapping[Key, Pair], outcomes: Mapping[Key, Outcome]) -> Outcome:
@@ -301,9 +307,8 @@ def oriented(low: float, high: float, worse: Worse) -> tuple[float, float]:
 
 def compared(pair: Pair, outcome: Outcome) -> ComparedFinding:
     """A check with what became of it, for the record."""
-    shown = pair.either
-    decisive = deciding(shown) or (deciding(pair.before) if pair.before is not None else None)
-    metric = decisive[0] if decisive is not None else None
+    shown = pair.telling
+    decisive = next(filter(None, (deciding(one) for one in (pair.after, pair.before) if one)), None)
     return ComparedFinding(
         audit=shown.audit,
         check=code_of(shown).check,
@@ -313,7 +318,7 @@ def compared(pair: Pair, outcome: Outcome) -> ComparedFinding:
         state=outcome.state,
         reason=outcome.reason,
         note=outcome.note,
-        metric=metric,
+        metric=decisive[0] if decisive is not None else None,
         before=side_of(pair.before),
         after=side_of(pair.after),
     )

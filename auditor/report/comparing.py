@@ -220,7 +220,7 @@ def mark_of(state: State) -> Mark:
 
 def change_row(finding: ComparedFinding) -> ChangeRow:
     """One check in words."""
-    side = finding.after or finding.before
+    side = finding.telling
     return ChangeRow(
         mark=mark_of(finding.state),
         id=plain(side.id) if side is not None else plain(finding.code),

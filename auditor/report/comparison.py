@@ -22,7 +22,14 @@ from auditor.report.comparing import (
 from auditor.report.comparison_text import as_text
 from auditor.report.html import make_assets, make_environment
 from auditor.report.pdf import typeset
-from auditor.results.comparison import ComparedFinding, ComparedSide, Comparison, Sweep, SweepMember
+from auditor.results.comparison import (
+    PROBLEMS,
+    ComparedFinding,
+    ComparedSide,
+    Comparison,
+    Sweep,
+    SweepMember,
+)
 from auditor.store.documents import document_bytes
 from auditor.wording import VERDICTS, counted, plain, sentence
 
@@ -258,7 +265,8 @@ def matrix_rows(columns: Sequence[Column]) -> list[MatrixRow]:
         found = [column.get(key) for column in columns]
         sides = [one[1] if one is not None else None for one in found]
         if len({side.verdict if side else None for side in sides}) > 1:
-            finding, side = next(one for one in found if one is not None)
+            there = [one for one in found if one is not None]
+            finding, side = next((one for one in there if one[1].verdict in PROBLEMS), there[0])
             words = tuple(side_words(side) for side in sides)
             rows.append(MatrixRow(sentence(plain(finding.claim)), plain(side.id), words))
     return rows

@@ -77,7 +77,7 @@ class ComparedFinding(ResultModel):
     check: str
     """What was checked: the same in both runs, whatever they found."""
     code: str
-    """Code of the finding in the second run, or in the first where the second has none."""
+    """Code of the finding in the run that found something wrong, the second run first."""
     subjects: tuple[str, ...]
     """What the check is about."""
     claim: str
@@ -94,6 +94,13 @@ class ComparedFinding(ResultModel):
     """The check in the first run; None where that run made none."""
     after: ComparedSide | None = None
     """The check in the second run; None where that run made none."""
+
+    @property
+    def telling(self) -> ComparedSide | None:
+        """The side that found something wrong, the second run first; else one that is there."""
+        sides = [side for side in (self.after, self.before) if side is not None]
+        wrong = (side for side in sides if side.verdict in PROBLEMS)
+        return next(wrong, next(iter(sides), None))
 
     @property
     def known(self) -> bool:
