@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.catalog import AuditSpec
@@ -20,6 +21,7 @@ class Composed:
         overrides: The overrides, as typed.
         resolved: The composed spec as YAML, interpolations resolved, defaults filled in.
         rules: The rules, families and tables written out, in the order of the spec.
+        clauses: Id of each clause map that the report names -> its text, verbatim.
         warnings: What a user should know although the spec is valid, such as empty `audits`.
     """
 
@@ -30,4 +32,5 @@ class Composed:
     overrides: tuple[str, ...]
     resolved: str
     rules: tuple[Rule, ...]
+    clauses: Mapping[str, str]
     warnings: tuple[str, ...]

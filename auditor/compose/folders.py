@@ -24,6 +24,9 @@ from auditor.errors import Location, SpecError
 from auditor.near import listing, nearest
 from auditor.resources import specs_dir
 
+NOT_GROUPS = {"clauses"}
+"""Folders of files that are no part of a spec: clause maps are named under `report.clauses`."""
+
 PACKAGE_LINE = re.compile(r"^#\s*@package\s+(\S+)\s*$", re.MULTILINE)
 
 
@@ -126,7 +129,8 @@ class SpecFolder(ConfigSource):
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         folder = self.root / config_path
         if results_filter == ObjectType.GROUP:
-            return sorted(p.name for p in folder.iterdir() if p.is_dir() and any(p.glob("*.yaml")))
+            found = (p.name for p in folder.iterdir() if p.is_dir() and any(p.glob("*.yaml")))
+            return sorted(name for name in found if name not in NOT_GROUPS)
         return sorted(path.stem for path in folder.glob("*.yaml"))
 
     def load_config(self, config_path: str) -> ConfigResult:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from pydantic import JsonValue, ValidationError
 
 from auditor.catalog import AuditSpec
-from auditor.compose import crosscheck, interpolation, validation
+from auditor.compose import clauses, crosscheck, interpolation, validation
 from auditor.compose.composed import Composed
 from auditor.compose.folders import open_spec
 from auditor.compose.interpolation import DATA_ROOT, resolve
@@ -49,7 +49,8 @@ def load_spec(spec: str | Path, overrides: Sequence[str] = ()) -> Composed:
         raise invalid(file.label, plain, error, merged.places) from error
 
     book = write_out(validated, merged.places)
-    refuse(file.label, [*book.problems, *crosscheck.check(validated, merged.places)])
+    texts, unread = clauses.gather(validated, merged.places)
+    refuse(file.label, [*book.problems, *crosscheck.check(validated, merged.places), *unread])
 
     rules = tuple(book.rules.values())
     neutral = validation.validate(resolve(merged, data_root=NEUTRAL))
@@ -61,6 +62,7 @@ def load_spec(spec: str | Path, overrides: Sequence[str] = ()) -> Composed:
         overrides=tuple(overrides),
         resolved=as_yaml(validated),
         rules=rules,
+        clauses=texts,
         warnings=(*crosscheck.warnings(validated), *book.warnings),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pydantic import JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from auditor.catalog import AuditSpec
@@ -24,14 +24,16 @@ def validate(plain: Mapping[str, JsonValue]) -> AuditSpec:
     return AuditSpec.model_validate_json(json.dumps(plain, sort_keys=False, allow_nan=False))
 
 
-def problems(error: ValidationError, places: Places) -> list[Problem]:
-    """Every validation error with its place, one per value."""
+def problems(
+    error: ValidationError, places: Places, *, root: type[BaseModel] = AuditSpec
+) -> list[Problem]:
+    """Every validation error with its place, one per value; `root` is what did not validate."""
     found: dict[Path, Problem] = {}
     every = error.errors(include_url=False)
     for details in every:
         if details["type"] == "too_short" and any(inside(other, details) for other in every):
             continue  # pydantic counts only the items that are right
-        here = spot(AuditSpec, details["loc"])
+        here = spot(root, details["loc"])
         found.setdefault(path_of(details, here), problem(details, here, places))
     return sorted(found.values(), key=order)
 

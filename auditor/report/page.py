@@ -6,6 +6,7 @@ Page
 ├── AuditSection    one per audit; `body` belongs to the audit's kind
 ├── limits          what the run could not see
 ├── ReviewBlock     decisions of people, or room for them
+├── ClausesBlock    what frameworks ask, and what the run has to say to it
 ├── Reproduction    how to run it again
 └── glossary
 """
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from auditor.report.clauses import ClausesBlock, make_clauses
 from auditor.report.failures import extractor_words, with_names
 from auditor.report.glossary import Term, glossary
 from auditor.report.reproduction import Reproduction, make_reproduction
@@ -163,6 +165,7 @@ class Page:
     sections: tuple[AuditSection, ...]
     limits: tuple[str, ...]
     review: ReviewBlock
+    clauses: ClausesBlock
     reproduction: Reproduction
     glossary: tuple[Term, ...]
 
@@ -181,6 +184,7 @@ def make_page(run: Run) -> Page:
         sections=tuple(make_section(run, audit) for audit in record.audits),
         limits=general_limits(run),
         review=review,
+        clauses=make_clauses(run),
         reproduction=make_reproduction(run),
         glossary=glossary(run),
     )

@@ -13,7 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from auditor.catalog import AuditSpec
+from auditor.compose.clauses import gather
 from auditor.compose.composed import Composed
+from auditor.compose.place import Places
 from auditor.context import Rule
 from auditor.plan.steps import Plan
 from auditor.report.render import render
@@ -88,6 +90,13 @@ def audit_record(
     )
 
 
+def clause_maps(spec: AuditSpec) -> dict[str, str]:
+    """The clause maps that a spec names, as composing it would gather them."""
+    texts, problems = gather(spec, Places(()))
+    assert problems == []
+    return texts
+
+
 def write_finished_run(
     out: Path,
     *,
@@ -121,6 +130,7 @@ def write_finished_run(
         overrides=overrides,
         resolved=json.dumps(spec.model_dump(mode="json", exclude_none=True), indent=2),
         rules=rules,
+        clauses=clause_maps(spec),
         warnings=(),
     )
     plan = Plan(name=spec.name, spec_digest=digest, steps=())
