@@ -100,12 +100,14 @@ def redact_text(text: str, show: ShowPath, known: Iterable[str] = ()) -> str:
 
 def redact_argument(argument: str, show: ShowPath) -> str:
     """An argument of the command line: a path, `key=path`, `--option=path`, or anything else."""
-    name, equals, value = argument.rpartition("=") if "://" not in argument else ("", "", argument)
+    if WHOLE.fullmatch(argument):
+        return redact_value(argument, show)
+    name, equals, value = argument.partition("=")
     quote = value[0] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else ""
-    bare = value[1:-1] if quote else value
+    bare = value.strip(quote) if quote else value
     if not WHOLE.fullmatch(bare):
         return redact_text(argument, show)
-    return f"{mask_secrets(f'{name}{equals}')}{quote}{redact_value(bare, show)}{quote}"
+    return f"{name}{equals}{quote}{redact_value(bare, show)}{quote}"
 
 
 def redact_command(command: str, show: ShowPath) -> str:

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from auditor.cli.rendering import ending_fields, render_and_seal, say_ending
+from auditor.cli.rendering import (
+    ending_fields,
+    named_formats,
+    render_and_seal,
+    requested_format,
+    say_ending,
+)
 from auditor.cli.terminal import say_json
+from auditor.spec.formats import FORMATS
 
 if TYPE_CHECKING:
     from auditor.judge.review import Reviews
@@ -25,20 +32,36 @@ def command(
     template_dir: Path | None = typer.Option(
         None, help="Templates of your own; any packaged one can be replaced by name."
     ),
-    images: ImageMode | None = typer.Option(None, help="How example images are shown."),
+    images: ImageMode | None = typer.Option(
+        None,
+        help="How much to show: a report for others, beside the one that the spec asks for. All "
+        "but `full` name no sample, no path and no secret.",
+    ),
     out: Path = typer.Option(Path("reports"), help="Folder of all runs."),
+    output: list[Path] = typer.Option(
+        [], "-o", "--output", help="Also write the report here; the suffix names the format."
+    ),
+    formats: list[str] = typer.Option(
+        [], "--format", help=f"Also render one of {', '.join(FORMATS)}; repeatable."
+    ),
+    sign_key: Path | None = typer.Option(None, help="Ed25519 key (PEM) to sign the run with."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Judge a run again with today's review decisions, and render its report again.
 
-    Exits 0 once the report is written; the run's own verdict stands in its last line.
+    Exits 0 once the report is written, 2 if a file that was asked for cannot be made; the run's
+    own verdict stands in its last line.
     """
+    wanted = {path: requested_format(path) for path in output}
+    named = named_formats(formats)
+
     from auditor.store.find import find_run
     from auditor.store.reader import read_run
+    from auditor.store.sign import signer_from
     from auditor.store.verify import refuse_altered
     from auditor.store.writer import reopen_run
 
-    run_dir = find_run(run, out)
+    run_dir, signer = find_run(run, out), signer_from(sign_key)
     with reopen_run(run_dir) as writer:
         if writer.paths.manifest.is_file():
             refuse_altered(run_dir, rewritten=rewritten_in(run_dir))
@@ -46,13 +69,35 @@ def command(
         reviews, content = reviews_for(sealed)
         judged = judged_again(replace(sealed, review=content), reviews)
         rendered = render_and_seal(
-            judged, writer, wanted={}, template_dir=template_dir, images=images
+            judged,
+            writer,
+            wanted=wanted,
+            formats=named,
+            template_dir=template_dir,
+            images=images,
+            signer=signer,
         )
+    rendered = replace(rendered, notes=(*rendered.notes, *template_notes(template_dir)))
     if as_json:
         fields = ending_fields(run_dir, rendered)
-        say_json({"ok": True, **fields, "exit_code": rendered.record.exit_code})
+        say_json({"ok": rendered.exit_code == 0, **fields, "exit_code": rendered.exit_code})
     else:
         say_ending(run_dir, rendered)
+    raise typer.Exit(rendered.exit_code)
+
+
+def template_notes(template_dir: Path | None) -> tuple[str, ...]:
+    """A line about templates that are not the package's: a page does not show whose they are."""
+    from auditor.resources import templates_dir
+
+    if template_dir is None:
+        return ()
+    packaged = [path.relative_to(templates_dir()) for path in templates_dir().rglob("*.*")]
+    own = sorted(path.as_posix() for path in packaged if (template_dir / path).is_file())
+    if not own:
+        return (f"templates: none in {template_dir} has the name of one of the package's",)
+    script = "; tables.js runs in the reader's browser" if "tables.js" in own else ""
+    return (f"templates: {', '.join(own)} came from {template_dir}{script}",)
 
 
 def rewritten_in(run_dir: Path) -> tuple[str, ...]:
@@ -87,6 +132,7 @@ def judged_again(run: Run, reviews: Reviews) -> Run:
         num_rules=count.num_rules,
         num_decided=count.num_decided,
         reviews=reviews,
+        known=run.comparison.known if run.comparison is not None else frozenset(),
     )
     record = run.record.model_copy(
         update={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
@@ -44,6 +45,7 @@ def started(
         times=Interval(started=began),
         host=host,
         provenance=provenance,
+        key=(earlier.key if earlier is not None else None) or secrets.token_hex(16),
     )
 
 

@@ -43,8 +43,20 @@ DIGITS = 10
 
 NOT_TOLD = "told in the run directory alone, since it may name files or pictures"
 
-NUMBERED = re.compile(r"(?:^|-)row-\d+")
-"""Names of pictures that say which row of the data they are."""
+KEYED = (
+    "Samples, pictures and paths go by digests that are keyed with a secret of the run: whoever "
+    "holds the run directory can tell what is meant, and nobody else can try a photo or a name on "
+    "them."
+)
+
+ABOUT: dict[ImageMode, str] = {
+    "full": "",
+    "blurred": f"This report is written for others: pictures are shown blurred. {KEYED}",
+    "heatmap_only": "This report is written for others: of pictures it shows heat maps and "
+    f"outlines alone. {KEYED}",
+    "withheld": f"This report is written for others: pictures are withheld. {KEYED}",
+}
+"""What a reader has to know about a report that shows less than the run holds."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,6 @@ def for_audience(run: Run, mode: ImageMode) -> Run:
         (audit, names.picture(audit, picture)): picture
         for audit in run.results
         for picture in run.image_names(audit)
-        if NUMBERED.search(picture)
     }
     return replace(
         run,

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from auditor.drawing import Tile
-from auditor.report.images import HEAT, heat_uri, jpeg_uri, open_photo
+from auditor.report.images import BLOTS, HEAT, blurred, digest, heat_uri, jpeg_uri, open_photo
 from auditor.report.plates import Plates
 
 AUDIT = "relationships"
+KEY = "0f" * 16
 
 
 def decoded(uri: str) -> bytes:
@@ -37,19 +38,31 @@ def test_a_blurred_picture_keeps_no_detail(run):
     tile = Tile(image=first_image(run), alt="a", caption="c")
 
     def detail(mode: str) -> float:
-        shown = Plates(run, mode).show(AUDIT, tile)
+        shown = Plates(run, mode, KEY).show(AUDIT, tile)
         grey = np.asarray(Image.open(io.BytesIO(decoded(shown.source))).convert("L"), dtype=float)
         return float(np.abs(np.diff(grey)).max())
 
     assert detail("blurred") < 0.25 * detail("full")
 
 
+def test_a_blurred_picture_is_made_of_so_few_blots_that_nothing_can_be_brought_back():
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (144, 96, 3)).astype(np.uint8)
+    again = blurred(Image.fromarray(noise))
+    assert again.size == (96, 144)
+    rank = np.linalg.matrix_rank(np.asarray(again.convert("L"), dtype=float), tol=200.0)
+    assert rank <= BLOTS
+
+
 @pytest.mark.parametrize("mode", ["heatmap_only", "withheld"])
 def test_a_withheld_picture_is_shown_as_its_digest(run, mode):
     name = first_image(run)
-    shown = Plates(run, mode).show(AUDIT, Tile(image=name, alt="a", caption="c"))
+    shown = Plates(run, mode, KEY).show(AUDIT, Tile(image=name, alt="a", caption="c"))
     assert not shown.source
-    assert hashlib.sha256(run.image(AUDIT, name)).hexdigest()[:16] in shown.words
+    stored = run.image(AUDIT, name)
+    assert digest(stored, KEY)[:16] in shown.words
+    assert digest(stored, "another") != digest(stored, KEY), "who has the photo needs the key"
+    assert hashlib.sha256(stored).hexdigest()[:8] not in shown.words
 
 
 def test_heat_maps_alone_do_not_show_the_picture_below(run):
@@ -57,10 +70,11 @@ def test_heat_maps_alone_do_not_show_the_picture_below(run):
     heat[3, 4] = 1.0
     names = run.image_names(AUDIT)[:2]
     shown = [
-        Plates(run, "heatmap_only").show(AUDIT, Tile(name, "a", "c", heat)).source for name in names
+        Plates(run, "heatmap_only", KEY).show(AUDIT, Tile(name, "a", "c", heat)).source
+        for name in names
     ]
     assert shown[0] == shown[1]
-    assert not Plates(run, "withheld").show(AUDIT, Tile(names[0], "a", "c", heat)).source
+    assert not Plates(run, "withheld", KEY).show(AUDIT, Tile(names[0], "a", "c", heat)).source
 
 
 def test_heat_gets_darker_as_it_gets_stronger():

@@ -59,7 +59,7 @@ def test_modes_show_photo_blur_line_alone_or_nothing(run, square):
     names = run.image_names(AUDIT)[:2]
 
     def shown(mode, name=names[0]):
-        return Plates(run, mode).show(AUDIT, Tile(name, "a", "c", outline=square))
+        return Plates(run, mode, "key").show(AUDIT, Tile(name, "a", "c", outline=square))
 
     full, blurred, alone = (pixels(shown(m).source) for m in ("full", "blurred", "heatmap_only"))
     assert full.shape == blurred.shape == alone.shape
