@@ -145,6 +145,12 @@ def for_audience(run: Run, mode: ImageMode) -> Run:
         for audit in run.results
         for picture in run.image_names(audit)
     }
+    evidence = {
+        run.paths.relative(run.paths.audit(audit).image(old)): run.paths.relative(
+            run.paths.audit(audit).image(new)
+        )
+        for (audit, new), old in renamed.items()
+    }
     return replace(
         run,
         record=shown_record(run.record, names),
@@ -161,7 +167,7 @@ def for_audience(run: Run, mode: ImageMode) -> Run:
         source=shown_source(run.source, names),
         resolved=run.resolved if spec == run.spec else as_yaml(spec),
         plan_text=names.text(run.plan_text),
-        findings=tuple(rewritten(finding, names) for finding in run.findings),
+        findings=tuple(rewritten(finding, names, evidence) for finding in run.findings),
         results={
             audit: shown_result(audit, result, names, renamed)
             for audit, result in run.results.items()

@@ -15,6 +15,8 @@ from auditor.report.render import render
 from auditor.report.reviewing import reviews_of
 from auditor.results.comparison import State
 from auditor.spec.formats import EXPORTS
+from auditor.store.reader import read_run
+from tests.unit.report.conftest import TITLES, write_run
 from tests.unit.report_exports.conftest import finding, make_comparison, make_findings
 
 CHECKS = st.lists(
@@ -103,3 +105,13 @@ def test_exports_lie_beside_the_report_for_their_readers(plain_run, images):
     assert {f"findings{variant}.sarif", f"bom{variant}.cdx.json", f"junit{variant}.xml"} <= names
     told = {file.name for file in files if b"img_0193" in file.read_bytes()}
     assert bool(told) == (images is None)
+
+
+def test_exports_for_others_name_no_picture(tmp_path):
+    picture = "audits/relationships/images/0001.jpg"
+    shown = finding("BROKEN_RULE", "fail", "hat", "beard", evidence=(picture,))
+    few = {name: TITLES[name] for name in ("hat", "beard", "glasses")}
+    run = read_run(write_run(tmp_path, titles=few, findings=[shown], num_examples=2))
+    for mode, told in (("full", True), ("withheld", False)):
+        files = render(run, formats=("json", "csv", "sarif"), images=mode)
+        assert [b"0001.jpg" in file.read_bytes() for file in files] == [told] * 3
