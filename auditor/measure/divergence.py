@@ -40,7 +40,8 @@ def gaussian_divergence_error(
     """Standard error of `gaussian_divergence` where Q is fitted to samples and P is given.
 
     By the delta method: with z = (m1 - m2) / s2 and r = s1 / s2, the slopes are -z / s2 by m2 and
-    (1 - r² - z²) / s2 by s2, whose variances are s2² / n and s2² / 2n for a Gaussian Q.
+    (1 - r² - z²) / s2 by s2, whose variances are s2² / n and s2² / 2n for a Gaussian Q. Where P and
+    Q agree both slopes vanish, and the divergence varies like χ²(2) / 2n: hence the 1 / n².
 
     Raises:
         ValueError: when a standard deviation or the number of samples is not positive.
@@ -49,7 +50,7 @@ def gaussian_divergence_error(
         raise ValueError("standard deviations and the number of samples must be positive")
     z, ratio = (expected_mean - mean) / sd, expected_sd / sd
     variance = z**2 + (1 - ratio**2 - z**2) ** 2 / 2
-    return float(np.sqrt(variance / num_samples))
+    return float(np.sqrt(variance / num_samples + 1 / num_samples**2))
 
 
 def histogram_divergence(

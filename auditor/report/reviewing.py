@@ -160,7 +160,7 @@ def decision_row(finding: Finding, decision: Decision, reviews: Reviews) -> Deci
 
 
 def lead(findings: Sequence[Finding], reviews: Reviews) -> str:
-    """How far the review has come: `Of 23 findings that failed or warned, …`."""
+    """How far the review has come: `23 findings failed or gave a warning: …`."""
     listed = [finding for finding in findings if finding.verdict in ("fail", "warn")]
     if not listed:
         return "No check failed or gave a warning, so there is nothing to decide."
@@ -182,7 +182,7 @@ def lead(findings: Sequence[Finding], reviews: Reviews) -> str:
         f"{spelt(undecided)} not decided yet" if undecided else "",
     ]
     return (
-        f"Of {counted(len(listed), 'finding')} that failed or gave a warning, "
+        f"{counted(len(listed), 'finding')} failed or gave a warning: "
         f"{listing([part for part in parts if part])}. Each decision is bound to the evidence that "
         "it was based on."
     )

@@ -103,6 +103,9 @@ def test_findings_name_the_slice_and_the_share_of_failures(
     assert finding.actions
     dog = next(one for one in outcome.findings if one.subjects == ("label=dog",))
     assert (dog.code, dog.verdict) == ("NO_SLICE", "pass")
+    for one in (finding, dog):
+        gain = one.estimates["aler_gain"]
+        assert 0 <= (gain.low or 0.0) <= (gain.value or 0.0) < (gain.high or 0.0)
     assert len(outcome.findings) == len(result_of(outcome).groups) == 6
 
 

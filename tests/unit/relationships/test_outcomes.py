@@ -45,6 +45,14 @@ class Drawn(nn.Module):
         return self.head(self.body(images).flatten(1))
 
 
+class Bent(Drawn):
+    """The same with gradients that differ from image to image."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        seen = self.body(images).flatten(1)
+        return self.head(seen + 0.2 * seen.square())
+
+
 def drawn_images(labels: Tensor, *, noise: float = 0.3, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     images = noise * torch.randn(len(labels), SIZE * SIZE, generator=generator)
@@ -201,6 +209,16 @@ def test_a_sound_network_breaks_no_rule() -> None:
     outcome = audit(Drawn(tied(0.0)), spec(), context())
     assert {pair.outcome for pair in result_of(outcome).pairs} == {"as_expected"}
     assert {f.verdict for f in outcome.findings} == {"pass"}
+
+
+def test_limits_see_the_divergence_of_each_decided_rule() -> None:
+    outcome = audit(Bent(tied(0.6)), spec(), context())
+    decided = [one for one in outcome.findings if "kl" in one.estimates]
+    assert len(decided) == result_of(outcome).num_decided > 0
+    for one in decided:
+        kl, pair = one.estimates["kl"], pair_of(outcome, *one.subjects)
+        assert kl.value == pytest.approx(abs(pair.divergence_gaussian or 0.0))
+        assert 0 <= (kl.low or 0.0) <= (kl.value or 0.0) < (kl.high or 0.0)
 
 
 def test_decided_rules_end_the_sample_and_agree_with_the_full_pass() -> None:
