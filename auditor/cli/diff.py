@@ -82,7 +82,9 @@ def write_comparison(
     Raises:
         ExecutionError: a file cannot be written.
     """
-    from auditor.report.comparison import render_comparison
+    if not wanted:
+        return ()
+    from auditor.report.comparison import render_comparison  # what draws pages takes a second
     from auditor.store.atomic import write_bytes
 
     written = []

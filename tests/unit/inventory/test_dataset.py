@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -127,6 +128,31 @@ def test_the_digest_does_not_see_where_a_table_lies(photos: str, tmp_path: Path)
         take(source="manifest", path=str(path)).splits["train"].digest for path in (photos, other)
     ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_tables_that_differ_in_their_predictions_hold_the_same_data(
+    suffix: str, tmp_path: Path
+) -> None:
+    def stock(name: str, labels: Sequence[str], predictions: Sequence[str] | None) -> Any:
+        columns: dict[str, Any] = {"path": ["a.png", "b.png"], "label": list(labels)}
+        if predictions is not None:
+            columns["prediction"] = list(predictions)
+        path = tmp_path / f"{name}.{suffix}"
+        if suffix == "csv":
+            rows = [
+                dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+            ]
+            write_csv(path, rows)
+        else:
+            pq.write_table(pa.table(columns), path)
+        return take(source="manifest", path=str(path), classes=["x", "y"]).splits["all"]
+
+    one, other = stock("one", "xy", "xy"), stock("other", "xy", "yy")
+    assert one.digest != other.digest
+    assert one.without_predictions == other.without_predictions
+    assert stock("relabelled", "yy", "xy").without_predictions != one.without_predictions
+    assert stock("bare", "xy", None).without_predictions is None
 
 
 def test_files_outside_the_root_are_not_looked_at(tmp_path: Path) -> None:
