@@ -16,8 +16,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import pikepdf
+from typing import Any
 
 TIME_LIMIT = 60.0
 """Seconds after which reading is given up; a report takes less than one."""
@@ -52,6 +51,8 @@ class Attachments:
 
 def read_attachments(content: bytes) -> Attachments:
     """What is attached inside a PDF, read in this process; nothing is raised."""
+    import pikepdf  # only the process that reads has to load it
+
     files: dict[str, bytes] = {}
     damaged: dict[str, str] = {}
     try:
@@ -70,7 +71,7 @@ def read_attachments(content: bytes) -> Attachments:
     return Attachments(files, damaged)
 
 
-def unpack(stream: pikepdf.Object, room: int) -> bytes:
+def unpack(stream: Any, room: int) -> bytes:
     """The content of an attachment, without mending anything.
 
     Raises:
@@ -80,7 +81,7 @@ def unpack(stream: pikepdf.Object, room: int) -> bytes:
     packed = stream.get("/Filter")
     if packed is None or not raw:  # some writers leave an empty file unpacked all the same
         return raw
-    if packed != pikepdf.Name("/FlateDecode") or "/DecodeParms" in stream:
+    if packed != "/FlateDecode" or "/DecodeParms" in stream:
         raise ValueError("it is packed in a way that no report uses")
     unpacking = zlib.decompressobj()
     try:
