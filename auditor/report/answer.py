@@ -29,9 +29,10 @@ SUMMARY = Place("summary", "Summary")
 TESTED = Place("tested", "Everything tested")
 LIMITS = Place("limits", "Limits and statistical power")
 REVIEW = Place("review", "Review and sign-off")
+SIGN_OFF = Place("signoff", "Sign-off")
 REPRODUCTION = Place("reproduction", "Reproduction")
 COVER = Place("cover", "Cover")
-COMPARISON = Place("comparison", "Comparison")
+COMPARISON = Place("baseline", "Against the baseline")
 
 
 @dataclass(frozen=True)

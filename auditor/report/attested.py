@@ -10,6 +10,7 @@ from auditor.report.answer import (
     COVER,
     REPRODUCTION,
     REVIEW,
+    SIGN_OFF,
     SUMMARY,
     Answer,
 )
@@ -62,17 +63,16 @@ def decisions(run: Run, reviews: Reviews) -> Answer:
     failing = [f for f in run.findings if f.verdict in {"fail", "warn"}]
     made = [f for f in run.findings if reviews.decided(f) is not None]
     holding = [f for f in made if reviews.holds(f)]
+    found = counted(len(failing), "finding")
     if not holding:
-        gone = f"; {count(len(made))} no longer hold" if made else ""
-        found = counted(len(failing), "finding")
-        return Answer.missing(
-            f"No decision holds about any of {found} that failed or warned{gone}."
-        )
-    about = sum(f in failing for f in holding)
+        gone = f" Decisions that no longer hold: {count(len(made))}." if made else ""
+        return Answer.missing(f"No decision holds; {found} failed or warned.{gone}")
+    ids = {f.id for f in failing}
+    about = sum(f.id in ids for f in holding)
     who = names(reviews, holding)
     return Answer.attested(
         f"{counted(len(holding), 'decision')} by {who}; {count(about)} of "
-        f"{counted(len(failing), 'finding')} that failed or warned are decided about.",
+        f"{found} that failed or warned are decided about.",
         REVIEW,
     )
 
@@ -91,4 +91,4 @@ def sign_off(run: Run, reviews: Reviews) -> Answer:
         return Answer.missing(f"{plain(who.name)} signed other findings than these.")
     role = f", {plain(who.role)}" if who.role else ""
     on = f", {who.date.isoformat()}" if who.date else ""
-    return Answer.attested(f"Signed by {plain(who.name)}{role}{on}.", REVIEW)
+    return Answer.attested(f"Signed by {plain(who.name)}{role}{on}.", SIGN_OFF)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.errors import ArtifactError
+from auditor.report import answer
 from auditor.report.clauses import (
     NAMES,
     STATES,
@@ -20,10 +21,12 @@ from auditor.report.clauses import (
     clause_states,
     make_clauses,
 )
+from auditor.resources import templates_dir
 from auditor.results.estimate import Estimate
 from auditor.results.finding import findings_digest
 from auditor.results.run_record import PolicyOutcome, TrainingRecord
 from auditor.spec.clauses import Clause, EvidenceKind
+from auditor.store.reader import read_run
 from tests.unit.finished_run import Outline, page_of
 from tests.unit.report.test_review import review_of
 
@@ -49,11 +52,15 @@ def with_findings(run, **changes):
     return dataclasses.replace(run, findings=found)
 
 
-def house(run, *clauses: str):
-    """The run with one map of its own."""
+def house_text(*clauses: str) -> str:
+    """A map of its own."""
     lines = "version: 1\ntitle: House <b>rules</b>\nedition: '2'\ndate: 2026-01-31\nrevision: 3\n"
-    text = f"{lines}source: shelf\nclauses:\n" + "".join(f"  - {clause}\n" for clause in clauses)
-    return dataclasses.replace(run, clauses={"house": text})
+    return f"{lines}source: shelf\nclauses:\n" + "".join(f"  - {clause}\n" for clause in clauses)
+
+
+def house(run, *clauses: str):
+    """The run with one map of its own, and no other."""
+    return dataclasses.replace(run, clauses={"house": house_text(*clauses)})
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +217,13 @@ def test_every_link_of_the_map_leads_somewhere(page):
     assert '<a href="#clauses">' in page.split("</nav>")[0]
 
 
+def test_every_place_that_an_answer_can_name_is_a_part_of_the_report():
+    templates = "".join(path.read_text() for path in templates_dir().rglob("*.jinja"))
+    places = [value for value in vars(answer).values() if isinstance(value, answer.Place)]
+    assert len(places) == 8
+    assert all(f'id="{place.anchor}"' in templates for place in places)
+
+
 def test_the_page_claims_nothing(page):
     text = html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL))
     assert not re.search(r"complian|\bcomplies\b|conform|certifi", text, re.IGNORECASE)
@@ -246,3 +260,14 @@ def test_the_maps_lie_in_the_run_directory_and_are_read_from_there(run):
     files = sorted(path.name for path in run.paths.clauses.iterdir())
     assert files == ["eu_ai_act.yaml", "iso_42001.yaml", "nist_ai_rmf.yaml"]
     assert run.clauses["iso_42001"] == (run.paths.clauses / "iso_42001.yaml").read_text()
+
+
+def test_maps_are_found_whatever_path_the_run_may_show(make_run, tmp_path):
+    own = tmp_path / "house.yaml"
+    own.write_text(house_text("{id: R1, heading: h, asks: a}"))
+    run = make_run(clauses=[str(own), "iso_42001"])
+    resolved = run.paths.resolved
+    resolved.write_text(resolved.read_text().replace(str(own), "path-0123456789.yaml"))
+    read = read_run(run.paths.root)
+    assert list(read.clauses) == ["iso_42001", "house"]
+    assert clause_states(read)[1].title == "House <b>rules</b>"
