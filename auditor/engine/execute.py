@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast, final
 
@@ -89,7 +90,7 @@ def execute(composed: Composed, plan: Plan, options: RunOptions | None = None) -
 
     Raises:
         ValueError: the plan is that of another spec.
-        SpecError: `only` names an audit that the spec does not have.
+        SpecError: `only` names an audit that the spec does not have, or the review file is none.
         PlanError: the device is not there.
         InputError: an input cannot be used; the record says `failed`.
         ExecutionError: the run broke on this machine, or another process is writing it.
@@ -100,6 +101,8 @@ def execute(composed: Composed, plan: Plan, options: RunOptions | None = None) -
     composed = portable(composed)
     steps = select(plan, tuple(options.only), composed.spec.audits)
     backend = LocalBackend()
+    # A review that is none is refused before anything is computed, not when the run is judged.
+    load_reviews(review_path(composed.spec), datetime.now(UTC).date())
     with open_run(composed, out=Path(options.out), fresh=options.fresh) as writer:
         backend.launch(lambda: carry_out(composed, plan, steps, options, writer, backend))
         return writer.paths.root

@@ -185,6 +185,14 @@ def test_weights_with_nan_name_the_samples(run: Run) -> None:
     assert record_of(only_run()).status == "failed"
 
 
+def test_a_review_file_that_is_none_is_refused_before_anything_runs(run: Run) -> None:
+    Path("reviews").mkdir()
+    Path("reviews/small.yaml").write_text("version: 1\nfindings: [oh, no]\n")
+    with pytest.raises(SpecError, match=r"reviews/small\.yaml:2:11"):
+        run()
+    assert not Path("reports").exists()
+
+
 def test_a_device_that_is_not_there_is_refused(run: Run) -> None:
     with pytest.raises(PlanError, match="CUDA"):
         run("engine.device=cuda:77")
