@@ -27,9 +27,9 @@ lock: | $(BIN)/uv
 demo: env
 	@$(BIN)/auditor run portraits; code=$$?; test $$code -eq 1 || { echo "the demo should end in 1 (planted biases found), it ended in $$code"; exit 1; }
 
-# `make test ARGS=--slow` kills a run at twenty random moments instead of two.
+# Two files at a time. `make test ARGS=--slow` kills a run at twenty random moments instead of two.
 test: env
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # JSON lines: ours against the plain alternative, both measured in this run.
 bench: env
