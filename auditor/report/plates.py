@@ -65,9 +65,7 @@ class Plates:
             return Shown("", f"unreadable picture {fingerprint[:12]}", tile.alt, tile.caption)
         drawn = tile.heat is not None or tile.outline is not None
         if self.mode == "withheld" or (self.mode == "heatmap_only" and not drawn):
-            return Shown(
-                "", f"picture withheld, digest {fingerprint[:16]}", tile.alt, tile.caption
-            )
+            return Shown("", f"withheld (digest {fingerprint[:10]})", tile.alt, tile.caption)
         backdrop = None if self.mode == "heatmap_only" else photo
         if tile.heat is not None:
             return Shown(heat_uri(tile.heat, backdrop), "", tile.alt, tile.caption)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,8 +123,17 @@ def unpacked(pdf: bytes) -> bytes:
                 found.append(bytes(thing.read_raw_bytes() if photo else thing.read_bytes()))
             found.append(thing.unparse(resolved=True))
             found += [bytes(each) for each in texts_of(thing)]
-    found += [page.extract_text().encode() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+    found.append(text_of(pdf))
     return b"\n".join(found)
+
+
+def text_of(pdf: bytes) -> bytes:
+    """The words of the pages; Poppler reads them ten times as fast as pypdf."""
+    if shutil.which("pdftotext"):
+        return subprocess.run(
+            ["pdftotext", "-", "-"], input=pdf, capture_output=True, check=True
+        ).stdout
+    return b"".join(p.extract_text().encode() for p in pypdf.PdfReader(io.BytesIO(pdf)).pages)
 
 
 def texts_of(thing: pikepdf.Object) -> list[bytes]:
@@ -197,7 +208,7 @@ def test_a_withheld_report_holds_neither_samples_nor_pixels_nor_paths(clinic: Ru
     assert pictures_in(pdf) == 0
     for name in clinic.image_names("groups"):
         assert clinic.image("groups", name)[-400:-300] not in everything
-    assert html.count("picture withheld, digest") > 0
+    assert "withheld (digest " in html
     assert "sample-" in html
     assert "nobody else can try a photo" in html
     assert clinic.paths.html.name == "report.html"

@@ -60,7 +60,7 @@ def test_a_withheld_picture_is_shown_as_its_digest(run, mode):
     shown = Plates(run, mode, KEY).show(AUDIT, Tile(image=name, alt="a", caption="c"))
     assert not shown.source
     stored = run.image(AUDIT, name)
-    assert digest(stored, KEY)[:16] in shown.words
+    assert digest(stored, KEY)[:10] in shown.words
     assert digest(stored, "another") != digest(stored, KEY), "who has the photo needs the key"
     assert hashlib.sha256(stored).hexdigest()[:8] not in shown.words
 
