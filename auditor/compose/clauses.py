@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -50,6 +51,7 @@ def gather(spec: AuditSpec, places: Places) -> tuple[dict[str, str], list[Proble
     return texts, problems
 
 
+@lru_cache(maxsize=8)
 def parse_framework(text: str, label: str) -> Framework:
     """A clause map's content.
 
