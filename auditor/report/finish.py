@@ -17,7 +17,6 @@ import pydyf  # type: ignore[import-untyped]
 from auditor.report.attachments import Attachment
 from auditor.store.seal import MARK
 
-
 MEDIA_TYPES = {".json": "application/json", ".yaml": "application/yaml"}
 """Not left to the system's own table, which knows YAML on some machines only."""
 
@@ -48,6 +47,8 @@ def declare(pdf: pydyf.PDF, relationships: dict[str, str]) -> None:
     ]
     for spec in specs:
         name = spec["UF"].string
+        if name not in relationships:
+            raise ValueError(f"a template attaches {name}, which is no evidence of the run")
         spec["AFRelationship"] = f"/{relationships[name]}"
         media_type = MEDIA_TYPES[PurePath(name).suffix]
         target(pdf, spec["EF"]["F"]).extra["Subtype"] = pydyf.name(media_type)

@@ -17,6 +17,7 @@ from auditor.errors import RenderError
 from auditor.report import html as html_module
 from auditor.report.html import render_html
 from auditor.report.page import Page, make_page
+from auditor.report.pdf import typeset
 from auditor.report.plates import Plates
 from auditor.report.render import render
 from auditor.resources import templates_dir
@@ -26,6 +27,8 @@ from tests.unit.report.conftest import make_findings, make_result, write_run
 
 SECRET = "OUTSIDE-SECRET-42"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+CREATED = "2025-03-01T14:06:42+00:00"
 
 Rendering = Callable[[dict[str, str]], str]
 
@@ -241,6 +244,12 @@ def test_nothing_is_fetched_and_nothing_outside_is_read(
     if CHROMIUM is not None:
         browse(html, tmp_path)
     assert trap[1] == [], "the server saw a request"
+
+
+def test_a_template_attaches_nothing_of_its_own():
+    page = '<h1>Cover</h1><link rel="attachment" href="data:text/plain,forged">'
+    with pytest.raises(RenderError, match="attaches"):
+        typeset(page, None, created=CREATED, files=(), variant="pdf/ua-1", identifier="a" * 64)
 
 
 def browse(html: bytes, folder: Path) -> str:
