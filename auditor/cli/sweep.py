@@ -14,7 +14,7 @@ from auditor.cli.terminal import note, say, say_json, shown
 from auditor.errors import AuditorError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from auditor.cli.run import Request
+    from auditor.cli.running import Request
     from auditor.compose.composed import Composed
     from auditor.compose.sweep import Combination
     from auditor.results.comparison import Sweep
@@ -43,7 +43,7 @@ def run_sweep(
         SpecError: no override has several values, or a combination is not valid.
         ExecutionError: the comparison cannot be written.
     """
-    from auditor.cli.run import compose
+    from auditor.cli.running import compose
     from auditor.compose.sweep import combinations
     from auditor.judge.policy import worst_exit_code
     from auditor.store.compare import compare_sweep
@@ -75,7 +75,7 @@ def run_sweep(
 
 def run_member(combination: Combination, composed: Composed, request: Request) -> Member:
     """One run of a sweep; what a user can mend is noted, and the next run begins."""
-    from auditor.cli.run import run_one
+    from auditor.cli.running import run_one
     from auditor.store.compare import Member
     from auditor.store.reader import read_run
 
