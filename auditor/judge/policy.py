@@ -81,7 +81,7 @@ def judge(
         num_rules: Rules that the audits answered to, as pairs.
         num_decided: Those of them that came to a decision.
         reviews: Decisions of people about findings.
-        known: Ids of findings that a baseline had too and that are no worse now: they stay open,
+        known: Ids of findings that are neither new nor worse than in a baseline: they stay open,
             and the severity gate does not count them.
     """
     policy = spec.policy
@@ -160,7 +160,7 @@ def gate_outcome(
         value="; ".join(
             [
                 *open_words(fail_on, forbidden, num_lighter),
-                *([f"{num_known} more that the baseline had too"] if num_known else []),
+                *([f"{num_known} more, neither new nor worse than in the baseline"] if num_known else []),
                 *([counted(num_warnings, "warning")] if num_warnings else []),
                 *review_words(findings, standing, reviews),
             ]

@@ -3,6 +3,7 @@
 Page
 ├── Cover           what was audited, the verdict, identity of the run
 ├── Summary         one page a manager can act on
+├── ComparisonBlock the run against its baseline, where there is one
 ├── AuditSection    one per audit; `body` belongs to the audit's kind
 ├── limits          what the run could not see
 ├── ReviewBlock     decisions of people, or room for them
@@ -18,8 +19,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from auditor.report.clauses import ClausesBlock, make_clauses
+from auditor.report.comparing import ComparisonBlock, make_comparison
 from auditor.report.failures import extractor_words, with_names
 from auditor.report.glossary import Term, glossary
+from auditor.report.privacy import ABOUT
 from auditor.report.reproduction import Reproduction, make_reproduction
 from auditor.report.reviewing import ReviewBlock, make_review
 from auditor.report.sections import Body, make_body
@@ -162,6 +165,7 @@ class Page:
     generator: str
     cover: Cover
     summary: Summary
+    comparison: ComparisonBlock | None
     sections: tuple[AuditSection, ...]
     limits: tuple[str, ...]
     review: ReviewBlock
@@ -181,6 +185,7 @@ def make_page(run: Run) -> Page:
         generator=f"auditor {record.provenance.auditor_version}",
         cover=make_cover(run, review),
         summary=make_summary(run, review),
+        comparison=make_comparison(run.comparison) if run.comparison is not None else None,
         sections=tuple(make_section(run, audit) for audit in record.audits),
         limits=general_limits(run),
         review=review,
@@ -347,6 +352,7 @@ def general_limits(run: Run) -> tuple[str, ...]:
         )
     else:
         found.append("Every picture could be read.")
+    found += filter(None, [ABOUT[run.spec.report.images]])
     found += [
         f"{plain(audit.title)}: {STATUSES[audit.status]} {plain(audit.reason or '')}"
         for audit in record.audits
