@@ -160,7 +160,7 @@ def gate_outcome(
         value="; ".join(
             [
                 *open_words(fail_on, forbidden, num_lighter),
-                *([f"{num_known} more, neither new nor worse than in the baseline"] if num_known else []),
+                *([f"{num_known} neither new nor worse than in the baseline"] if num_known else []),
                 *([counted(num_warnings, "warning")] if num_warnings else []),
                 *review_words(findings, standing, reviews),
             ]

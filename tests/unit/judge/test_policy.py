@@ -168,7 +168,7 @@ def test_what_the_baseline_had_fails_no_run_and_is_still_told() -> None:
     both = judged(PolicySpec(), [old, new], known=known)
     assert outcome(both, "fail_on") == (
         "fail",
-        "1 open finding of severity error: c and d; 1 more, neither new nor worse than in the baseline",
+        "1 open finding of severity error: c and d; 1 neither new nor worse than in the baseline",
     )
     alone = judged(PolicySpec(), [old], known=known)
     assert (alone.verdict, alone.exit_code) == ("warn", 0)
