@@ -47,6 +47,7 @@ audits:
   relationships: {kind: relationships, layer: features.2, examples: 6}
   groups: {kind: groups, compare: attributes, by: [smiling], min_images: 5}
 engine: {device: cpu, num_threads: 1, max_unreadable: 0.2}
+report: {clauses: []}
 """
 IDS = [f"patient-{k:03d}-doe" for k in range(48)]
 EXIF = "GPS-48.2-16.3-DOE"
@@ -110,7 +111,9 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Run:
     result = result.model_copy(update={"cards": tuple(cards)})
     sample = cards[0].samples[0]
     review = f"version: 1\nsignoff: {{comment: 'look at {sample} in /srv/alice/x.jpg'}}\n".encode()
-    return read_run(write_run(tmp_path_factory.mktemp("runs"), result=result, review=review))
+    return read_run(
+        write_run(tmp_path_factory.mktemp("runs"), result=result, review=review, clauses=[])
+    )
 
 
 def unpacked(pdf: bytes) -> bytes:

@@ -37,7 +37,9 @@ Rendering = Callable[[dict[str, str]], str]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with one attribute pair and no figure worth waiting for."""
     titles = {"smiling": "smiling", "hat": "wearing a hat"}
-    return read_run(write_run(tmp_path_factory.mktemp("runs"), titles=titles, num_examples=2))
+    return read_run(
+        write_run(tmp_path_factory.mktemp("runs"), titles=titles, num_examples=2, clauses=[])
+    )
 
 
 @pytest.fixture
@@ -220,7 +222,7 @@ def attacked(tmp_path: Path, trap: tuple[str, list[str], Path]) -> tuple[bytes, 
     run = read_run(
         write_run(
             tmp_path / "runs", titles=titles, result=result, findings=findings, review=review,
-            num_examples=2,
+            num_examples=2, clauses=[],
         )
     )  # fmt: skip
     inputs = tuple(
