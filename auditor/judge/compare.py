@@ -112,7 +112,7 @@ def paired(before: Side, after: Side) -> dict[Key, Pair]:
     """Checks of both runs: audit by audit as in the later run, its checks first."""
     old = {key_of(finding): finding for finding in before.findings}
     new = {key_of(finding): finding for finding in after.findings}
-    audits = dict.fromkeys((*after.spec.audits, *before.spec.audits))
+    audits = dict.fromkeys(each.id for each in (*after.record.audits, *before.record.audits))
     order = {audit: position for position, audit in enumerate(audits)}
     keys = sorted(dict.fromkeys((*new, *old)), key=lambda key: order.get(key[0], len(order)))
     return {key: Pair(old.get(key), new.get(key)) for key in keys}

@@ -58,8 +58,8 @@ MEANINGS: dict[State, str] = {
 
 READING = (
     "Intervals decide, not values: a finding got worse or better only where the intervals of the "
-    "number behind it do not overlap. Two runs of an unchanged model on other images of the same "
-    "kind differ in that way in less than one of a hundred checks.",
+    "number behind it do not overlap. Were the same model measured twice on fresh images of one "
+    "kind, less than one check in a hundred would differ in that way by chance.",
     "A verdict that changed although the intervals overlap counts as unchanged and is listed: "
     "chance can do that. A baseline with wide intervals therefore hides more than one with narrow "
     "ones.",

@@ -110,10 +110,15 @@ class ComparedFinding(ResultModel):
 
     @property
     def listed(self) -> bool:
-        """Whether a reader should see it one by one: it changed, or something was odd."""
-        return self.state not in ("unchanged", "not_comparable") or (
-            self.state == "unchanged" and bool(self.note)
-        )
+        """Whether a reader should see it one by one: it changed, or is wrong and odd.
+
+        Checks that pass in both runs are not: under another model most of their numbers move.
+        """
+        if self.state == "unchanged":
+            sides = (self.before, self.after)
+            wrong = any(side is not None and side.verdict in PROBLEMS for side in sides)
+            return wrong and bool(self.note)
+        return self.state != "not_comparable"
 
 
 class Comparison(ResultModel):

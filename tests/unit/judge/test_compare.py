@@ -174,6 +174,9 @@ def test_intervals_decide_what_became_of_a_check(before, after, state, note) -> 
     assert note in found.note
     assert bool(note) == bool(found.note)
     assert (found.reason == "undecided") == (state == "not_comparable")
+    wrong = {"fail", "warn"} & {before[0], after[0]}
+    changed = state not in ("unchanged", "not_comparable")
+    assert found.listed == (changed or bool(wrong and note and state == "unchanged"))
 
 
 def test_touching_intervals_overlap() -> None:
