@@ -178,7 +178,7 @@ def incomparable(before: Side, after: Side, finding: Finding) -> Outcome | None:
 
 
 def changed_parameters(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """`cut was 0.2 and is 0.3`; empty where nothing changed."""
+    """`in the spec cut was 0.2 and is 0.3`; empty where nothing changed."""
     names = sorted(before.keys() | after.keys())
     changed = [
         f"{name} was {in_words(before.get(name))} and is {in_words(after.get(name))}"
@@ -186,7 +186,7 @@ def changed_parameters(before: Mapping[str, Any], after: Mapping[str, Any]) -> s
         if before.get(name) != after.get(name)
     ]
     more = [f"{len(changed) - NAMED} more differ"] if len(changed) > NAMED else []
-    return "; ".join([*changed[:NAMED], *more])
+    return f"in the spec {'; '.join([*changed[:NAMED], *more])}" if changed else ""
 
 
 def in_words(value: Any) -> str:
