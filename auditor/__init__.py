@@ -4,6 +4,7 @@
     plan = auditor.make_plan(composed)
     run = auditor.read_run(auditor.execute(composed, plan))
     auditor.render(run)
+    auditor.diff_runs(auditor.read_run("reports/…"), run)
 
 A notebook shows `plan`, `run` and `run.findings` as tables; `run.findings_table()` and
 `run.tables(audit)` are pyarrow tables, so `.to_pandas()` and Parquet are one call away.
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from auditor.plan.make import make_plan
     from auditor.report.publish import render
+    from auditor.store.compare import diff_runs
     from auditor.store.reader import read_run
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "RenderError",
     "RunOptions",
     "SpecError",
+    "diff_runs",
     "execute",
     "load_spec",
     "make_plan",
@@ -51,6 +54,7 @@ __all__ = [
 
 HOMES = {
     "RunOptions": "auditor.engine.execute",
+    "diff_runs": "auditor.store.compare",
     "execute": "auditor.engine.execute",
     "load_spec": "auditor.compose.load",
     "make_plan": "auditor.plan.make",

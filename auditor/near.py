@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
+from heapq import nlargest
 
 SHOWN = 20
 """Names that a hint lists before it stops."""
+
+COMPARED = 50
+"""Names that are compared letter by letter; of more, those that share most pairs of letters."""
 
 LIKENESS = 0.6
 """Share of letters in common, as difflib counts it, from which a name is near."""
@@ -31,7 +36,17 @@ def near(name: str, known: Iterable[str], most: int) -> list[str]:
     spelt: dict[str, str] = {}
     for each in known:
         spelt.setdefault(each.lower(), each)
-    return [spelt[each] for each in get_close_matches(name.lower(), spelt, most, LIKENESS)]
+    wanted, likely = name.lower(), list(spelt)
+    if len(likely) > COMPARED:
+        pairs = pairs_of(wanted)
+        likely = nlargest(COMPARED, likely, key=lambda each: len(pairs & pairs_of(each)))
+    return [spelt[each] for each in get_close_matches(wanted, likely, most, LIKENESS)]
+
+
+@lru_cache(maxsize=10_000)
+def pairs_of(word: str) -> frozenset[str]:
+    """The pairs of neighbouring letters of a word."""
+    return frozenset(word[k : k + 2] for k in range(len(word) - 1))
 
 
 def listing(names: Iterable[str], noun: str) -> str:

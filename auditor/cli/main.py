@@ -10,6 +10,7 @@ import io
 import sys
 import traceback
 from importlib.metadata import version
+from typing import Protocol, TypeGuard
 
 import typer
 
@@ -29,8 +30,8 @@ from auditor.cli import (
     words,
 )
 from auditor.cli import list as list_runs
-from auditor.cli.terminal import note, say_error
-from auditor.errors import AuditorError, ExecutionError
+from auditor.cli.terminal import note, say_error, say_json
+from auditor.errors import AuditorError, ExecutionError, SpecError
 
 BROKE = ExecutionError.exit_code
 
@@ -83,18 +84,43 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a letter is no reason to break.
             stream.reconfigure(errors="backslashreplace")
+    as_json = "--json" in sys.argv[1:]
     try:
-        app()
+        code = app(standalone_mode=False)
     except AuditorError as error:
-        say_error(error, as_json="--json" in sys.argv[1:])
-        sys.exit(error.exit_code)
-    except Exception:
-        traceback.print_exc()
-        note(
-            "This is a defect of auditor, not of your spec. Please report it with the lines above "
-            f"and the version, auditor {version('auditor')}."
-        )
-        sys.exit(BROKE)
+        say_error(error, as_json=as_json)
+        code = error.exit_code
+    except Exception as error:
+        if is_usage(error):
+            error.show()
+            code = SpecError.exit_code
+            told = error.format_message()
+        else:
+            traceback.print_exc()
+            note(
+                "This is a defect of auditor, not of your spec. Please report it with the lines "
+                f"above and the version, auditor {version('auditor')}."
+            )
+            code = BROKE
+            told = f"a defect of auditor, not of your spec: {error}"
+        if as_json:
+            fields = {"kind": type(error).__name__, "message": told, "hint": None}
+            say_json({"ok": False, "exit_code": code, "error": fields})
+    sys.exit(code)
+
+
+class Usage(Protocol):
+    """A mistake in how a command was typed; typer keeps the class of these errors to itself."""
+
+    def show(self) -> None:
+        """Print the usage and what is wrong with it."""
+
+    def format_message(self) -> str:
+        """What is wrong, in one sentence."""
+
+
+def is_usage(error: Exception) -> TypeGuard[Usage]:
+    return hasattr(error, "show") and hasattr(error, "format_message")
 
 
 if __name__ == "__main__":

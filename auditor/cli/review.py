@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -65,20 +66,23 @@ def write_review(run: Run) -> tuple[Path, Refreshed]:
             folder: a run directory may come from a stranger.
         ExecutionError: it cannot be written.
     """
-    from auditor.judge.review import read_review_text, review_path
+    from auditor.judge.review import parse_review, read_review_text, review_path
     from auditor.judge.review_file import new_review, refresh_review
     from auditor.report.failures import with_names
     from auditor.store.atomic import write_bytes
 
     named = review_path(run.spec)
     # An existing file may be a link into another folder: the file itself is written.
-    path = Path(named).resolve()
-    if not path.is_file() and (path.exists() or not path.is_relative_to(Path.cwd().resolve())):
+    path = Path(os.path.realpath(named))  # unlike `resolve`, it bears links in a circle
+    there = os.path.lexists(path)
+    if not path.is_file() and (there or not path.is_relative_to(Path.cwd().resolve())):
         raise SpecError(
             f"the review file {named} is not there, and is not made outside this folder",
             hint="change to the folder of the spec, or make the file yourself: `version: 1`",
         )
     before = read_review_text(named) if path.is_file() else (run.review or b"").decode()
+    if before:  # its mistakes stand in this file, not in the run's copy of it
+        parse_review(before, named if path.is_file() else str(run.paths.review))
     run = replace(run, review=before.encode() or None)
     findings = with_names(run).findings
     if before:

@@ -6,7 +6,7 @@ Every check yields its problems; which checks there are is the list at the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 from typing import assert_never
 
 from auditor.audits.failures.spec import FailuresSpec
@@ -17,6 +17,7 @@ from auditor.catalog import AnyAudit, AuditSpec, network_of
 from auditor.compose import failures, filters, vocabulary
 from auditor.compose.names import unknown
 from auditor.compose.place import Path, Places
+from auditor.compose.validation import MOST_PROBLEMS
 from auditor.errors import Problem
 from auditor.needs import NetworkRole
 from auditor.spec.dataset import (
@@ -37,8 +38,9 @@ ROLES: tuple[NetworkRole, ...] = ("model", "extractor")
 
 
 def check(spec: AuditSpec, places: Places) -> list[Problem]:
-    """Every problem that the cross checks find, in the order of the checks."""
-    return [problem for checker in CHECKS for problem in checker(spec, places)]
+    """The problems that the cross checks find, in the order of the checks."""
+    found = (problem for checker in CHECKS for problem in checker(spec, places))
+    return list(islice(found, MOST_PROBLEMS + 1))
 
 
 def warnings(spec: AuditSpec) -> Iterator[str]:

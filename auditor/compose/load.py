@@ -35,7 +35,7 @@ def load_spec(spec: str | Path, overrides: Sequence[str] = ()) -> Composed:
 
     Raises:
         SpecError: at the first thing that cannot be composed, or with everything that does not
-            validate; each problem has its place.
+            validate (of hundreds of problems, with some); each has its place.
     """
     file = open_spec(spec)
     merged = merge(file, overrides)
@@ -76,28 +76,31 @@ def complete(config: DictConfig) -> None:
 
 
 def refuse(label: str, problems: Sequence[Problem]) -> None:
-    """Raise where there are problems, sorted by place."""
+    """Raise where there are problems."""
     if problems:
-        ordered = sorted(problems, key=validation.order)
-        raise SpecError(headline(label, len(ordered)), problems=ordered)
+        raise not_valid(label, problems)
 
 
 def invalid(
     label: str, plain: Mapping[str, JsonValue], error: ValidationError, places: Places
 ) -> SpecError:
-    """Every problem of a spec that does not validate, those of the cross checks included."""
+    """The problems of a spec that does not validate, those of the cross checks included."""
     problems = validation.problems(error, places)
     rest = salvage(plain, error)
     if rest and rest.rules_whole:
         problems += write_out(rest.spec, places).problems
     if rest and rest.names_whole:
         problems += crosscheck.check(rest.spec, places)
-    ordered = sorted(problems, key=validation.order)
-    return SpecError(headline(label, len(ordered)), problems=ordered)
+    return not_valid(label, problems)
 
 
-def headline(label: str, count: int) -> str:
-    return f"{label} is not valid: {count} {'problem' if count == 1 else 'problems'}"
+def not_valid(label: str, problems: Sequence[Problem]) -> SpecError:
+    """The problems sorted by place, as many as anybody mends at a time."""
+    most, count = validation.MOST_PROBLEMS, len(problems)
+    shown = "1 problem" if count == 1 else f"{count} problems" if count <= most else "many problems"
+    rest = f", {most} of them below" if count > most else ""
+    ordered = sorted(problems, key=validation.order)[:most]
+    return SpecError(f"{label} is not valid: {shown}{rest}", problems=ordered)
 
 
 def digest(spec: AuditSpec, rules: Sequence[Rule]) -> str:

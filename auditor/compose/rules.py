@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from pathlib import Path as FilePath
 from typing import get_args
 
 from auditor.catalog import AuditSpec
 from auditor.compose.place import Path, Places
+from auditor.compose.validation import MOST_PROBLEMS
 from auditor.context import Rule
 from auditor.errors import Location, Problem
 from auditor.near import suggest
@@ -70,10 +71,10 @@ class RuleBook:
 
 
 def write_out(spec: AuditSpec, places: Places) -> RuleBook:
-    """All rules of a spec, one per pair, with every problem found on the way."""
+    """All rules of a spec, one per pair, with the problems found on the way."""
     book = RuleBook(spec, places)
     for name, rule in spec.rules.items():
-        if rule is None:
+        if rule is None or len(book.problems) > MOST_PROBLEMS:
             continue
         path: Path = ("rules", name)
         if rule.file is not None:
@@ -92,9 +93,9 @@ def names_fit(book: RuleBook, rule: RuleSpec, path: Path) -> bool:
     """Whether all names of a rule exist and no pair is an attribute with itself."""
     before = len(book.problems)
     sides = named(rule)
-    for place, name in (entry for side in sides for entry in side):
-        if name not in book.spec.attributes:
-            attribute_problem(book, name, (*path, *place))
+    strange = (entry for side in sides for entry in side if entry[1] not in book.spec.attributes)
+    for place, name in islice(strange, MOST_PROBLEMS + 1):
+        attribute_problem(book, name, (*path, *place))
     pairs = product(*sides) if rule.between is not None else combinations(sides[0], 2)
     selves = {second[0]: second[1] for first, second in pairs if first[1] == second[1]}
     for place, name in selves.items():
@@ -153,6 +154,8 @@ def read_table(book: RuleBook, rule: RuleSpec, name: str) -> None:
             if not header_fits(book, header, label, path):
                 return
             for row in rows:
+                if len(book.problems) > MOST_PROBLEMS:
+                    return
                 inner = sum(value.count("\n") for value in row.values() if isinstance(value, str))
                 row_rule(book, rule, name, row, Location(label, rows.line_num - inner, 1))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

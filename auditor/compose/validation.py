@@ -14,6 +14,9 @@ from auditor.compose.place import Path, Places
 from auditor.compose.wording import wording
 from auditor.errors import Problem
 
+MOST_PROBLEMS = 200
+"""Nobody mends more at a time, and to find what each was meant to be takes its time."""
+
 
 def validate(plain: Mapping[str, JsonValue]) -> AuditSpec:
     """The spec, read strictly from canonical JSON.
@@ -33,6 +36,8 @@ def problems(
     for details in every:
         if details["type"] == "too_short" and any(inside(other, details) for other in every):
             continue  # pydantic counts only the items that are right
+        if len(found) > MOST_PROBLEMS:
+            break
         here = spot(root, details["loc"])
         found.setdefault(path_of(details, here), problem(details, here, places))
     return sorted(found.values(), key=order)

@@ -42,6 +42,7 @@ from pydantic import JsonValue, StringConstraints, ValidationError
 
 from auditor.catalog import AuditSpec
 from auditor.compose.place import Node, Places
+from auditor.compose.validation import MOST_PROBLEMS
 from auditor.compose.yaml_file import MAX_BYTES, read_yaml
 from auditor.errors import Problem, SpecError
 from auditor.judge.evidence import what_changed
@@ -260,7 +261,8 @@ def parse_review(text: str, label: str) -> Review:
         content = canonical_json(without_blanks(node.mapping()))
         review = Review.model_validate_json(content)
     except ValidationError as error:
-        problems = [located(places, detail["loc"], detail) for detail in error.errors()]
+        details = error.errors()[:MOST_PROBLEMS]
+        problems = [located(places, detail["loc"], detail) for detail in details]
     problems += unfilled(places, node)
     if problems:
         raise SpecError(f"{label} is not a review file", problems=problems)
@@ -311,6 +313,8 @@ SIGN = "a sign-off has a name, a role, a date and the digest of the findings tha
 def located(places: Places, path: tuple[str | int, ...], detail: Mapping[str, object]) -> Problem:
     """A pydantic error as a problem with its place and the next move."""
     kind, message, value = str(detail["type"]), str(detail["msg"]), detail["input"]
+    if not path:  # such as a number with a thousand digits: YAML takes it, JSON does not
+        return places.problem(path, message[0].lower() + message[1:])
     if path[-1] == "[key]":
         wrong, hint = KEYS[len(path) - 1]
         return places.problem(path[:-1], wrong, hint=hint, key=True)

@@ -117,10 +117,15 @@ class Run:
             ArtifactError: it is missing or damaged.
         """
         path = self.paths.audit(audit).table(name)
+        content = read_file(path)
         try:
-            return pq.read_table(pa.BufferReader(read_file(path)))
-        except pa.ArrowException as error:
+            table = pq.read_table(pa.BufferReader(content))
+            # Text and names that are not UTF-8 would break whoever reads them.
+            table.validate(full=True)
+            _ = table.column_names
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(path, str(error)) from error
+        return table
 
     def arrays(self, audit: str, name: str) -> dict[str, NDArray[Any]]:
         """The named arrays of one file.
@@ -202,6 +207,19 @@ def read_run(path: str | Path, *, upgrades: Upgrades = UPGRADES) -> Run:
             hint="Mend the cause and run its spec again to continue it.",
         )
     refuse_links(paths)
+    plan = read_document(paths.plan_json, PLAN, upgrades=upgrades)
+    findings = Checks(read_document(paths.findings, FINDINGS, upgrades=upgrades).findings)
+    results = {
+        audit.id: read_document(paths.audit(audit.id).result, RESULT, upgrades=upgrades)
+        for audit in record.audits
+        if audit.status == "ok"
+    }
+    compared = (
+        read_document(paths.comparison, COMPARISON, upgrades=upgrades)
+        if paths.comparison.is_file()
+        else None
+    )
+    # YAML takes longest to read: whatever else is damaged has been refused by then.
     spec, rules = read_own_spec(paths, upgrades)
     return Run(
         paths=paths,
@@ -210,18 +228,12 @@ def read_run(path: str | Path, *, upgrades: Upgrades = UPGRADES) -> Run:
         rules=rules,
         source=read_text(paths.source),
         resolved=read_text(paths.resolved),
-        plan=read_document(paths.plan_json, PLAN, upgrades=upgrades),
+        plan=plan,
         plan_text=read_text(paths.plan_text),
-        findings=Checks(read_document(paths.findings, FINDINGS, upgrades=upgrades).findings),
-        results={
-            audit.id: read_document(paths.audit(audit.id).result, RESULT, upgrades=upgrades)
-            for audit in record.audits
-            if audit.status == "ok"
-        },
-        review=read_file(paths.review) if paths.review.is_file() else None,
-        comparison=read_document(paths.comparison, COMPARISON, upgrades=upgrades)
-        if paths.comparison.is_file()
-        else None,
+        findings=findings,
+        results=results,
+        review=read_text(paths.review).encode() if paths.review.is_file() else None,
+        comparison=compared,
         clauses=read_clauses(paths, spec),
     )
 

@@ -13,6 +13,7 @@ NAMES = {
     "RunOptions",
     "render",
     "read_run",
+    "diff_runs",
     "AuditorError",
     "SpecError",
     "PlanError",
