@@ -52,6 +52,8 @@ HREF = "{http://www.w3.org/1999/xlink}href"
 FAMILY = "'Source Sans 3', 'DejaVu Sans', sans-serif"
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML cannot hold; a title may."""
+NUMBER = re.compile(r"-?\d+\.\d+")
+BESIDE_LETTER = re.compile(r"\s*([A-Za-z])\s*")
 
 DROPPED = {f"{{{SVG}}}metadata", f"{{{SVG}}}style"}
 
@@ -92,7 +94,9 @@ def cleaned(source: str, drawing: Drawing, prefix: str) -> str:
         # Plain names and one `xmlns`: registered prefixes are global, and other libraries set them.
         element.tag = element.tag.removeprefix(f"{{{SVG}}}")
         rename_ids(element, prefix)
+        tidy(element)
     flatten(root)
+    merge_lines(root)
     root.attrib.pop("version", None)
     root.set("xmlns", SVG)
     root.set("role", "img")
@@ -121,6 +125,47 @@ def flatten(parent: ElementTree.Element) -> None:
 
 def is_blank(element: ElementTree.Element) -> bool:
     return element.tag == "path" and element.get("fill") == "none" and not element.get("stroke")
+
+
+def tidy(element: ElementTree.Element) -> None:
+    """Hundreds of figures stand in a report: what changes nothing, and digits no eye sees, go."""
+    for name, nothing in (("stroke-dasharray", ""), ("stroke-dashoffset", "0")):
+        if element.get(name) == nothing:
+            del element.attrib[name]
+    if element.get("transform", "").startswith("rotate(-0 "):
+        del element.attrib["transform"]
+    if element.tag == "path":
+        element.set("d", compact(element.get("d", "")))
+
+
+def compact(path: str) -> str:
+    """Path data with coordinates to a hundredth of a point, and no space around letters."""
+    rounded = NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), path)
+    return BESIDE_LETTER.sub(r"\1", rounded).strip()
+
+
+def merge_lines(parent: ElementTree.Element) -> None:
+    """Neighbouring opaque lines of one look become one path: a tick is no element of its own."""
+    kept: list[ElementTree.Element] = []
+    for child in parent:
+        merge_lines(child)
+        if kept and is_line(child) and look(kept[-1]) == look(child):
+            kept[-1].set("d", kept[-1].get("d", "") + child.get("d", ""))
+        else:
+            kept.append(child)
+    parent[:] = kept
+
+
+def is_line(element: ElementTree.Element) -> bool:
+    return (
+        element.tag == "path"
+        and element.get("fill") == "none"
+        and not {"id", "opacity", "stroke-opacity"} & set(element.attrib)
+    )
+
+
+def look(element: ElementTree.Element) -> tuple[str, dict[str, str]]:
+    return element.tag, {name: value for name, value in element.items() if name != "d"}
 
 
 def declarations(style: str) -> list[tuple[str, str]]:

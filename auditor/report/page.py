@@ -4,6 +4,7 @@ Page
 ├── Cover           what was audited, the verdict, identity of the run
 ├── Summary         one page a manager can act on
 ├── ComparisonBlock the run against its baseline, where there is one
+├── FindingList     every finding, to be filtered and searched on a screen
 ├── AuditSection    one per audit; `body` belongs to the audit's kind
 ├── limits          what the run could not see
 ├── ReviewBlock     decisions of people, or room for them
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from auditor.report.clauses import ClausesBlock, make_clauses
 from auditor.report.comparing import ComparisonBlock, make_comparison
 from auditor.report.failures import extractor_words, with_names
+from auditor.report.finding_list import SEVERITIES, FindingList, make_finding_list
 from auditor.report.glossary import Term, glossary
 from auditor.report.privacy import ABOUT
 from auditor.report.reproduction import Reproduction, make_reproduction
@@ -49,8 +51,6 @@ from auditor.wording import (
 
 TOP_FINDINGS = 5
 NEXT_STEPS = 4
-
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 HEADLINES: dict[Verdict | None, str] = {
     "pass": "The model meets its policy.",
@@ -166,6 +166,7 @@ class Page:
     cover: Cover
     summary: Summary
     comparison: ComparisonBlock | None
+    findings: FindingList
     sections: tuple[AuditSection, ...]
     limits: tuple[str, ...]
     review: ReviewBlock
@@ -178,6 +179,8 @@ def make_page(run: Run) -> Page:
     """Everything the report of a run says."""
     run = with_names(run)
     record, review = run.record, make_review(run)
+    sections = tuple(make_section(run, audit) for audit in record.audits)
+    bodies = {section.id: section.body for section in sections}
     return Page(
         language=run.spec.report.language,
         title=plain(record.title or record.name),
@@ -186,7 +189,8 @@ def make_page(run: Run) -> Page:
         cover=make_cover(run, review),
         summary=make_summary(run, review),
         comparison=make_comparison(run.comparison) if run.comparison is not None else None,
-        sections=tuple(make_section(run, audit) for audit in record.audits),
+        findings=make_finding_list(run, bodies, review.standing),
+        sections=sections,
         limits=general_limits(run),
         review=review,
         clauses=make_clauses(run),

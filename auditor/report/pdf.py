@@ -19,6 +19,7 @@ import matplotlib as mpl
 from auditor.errors import MissingDependencyError, RenderError
 from auditor.report.attachments import Attachment, make_attachments
 from auditor.report.finish import finish
+from auditor.report.html import for_paper
 from auditor.report.images import ImageMode
 from auditor.report.page import Page
 from auditor.store.reader import Run
@@ -61,7 +62,7 @@ def render_pdf(
     load_weasyprint()
     attached = make_attachments(run, images, signer)
     content = typeset(
-        html,
+        for_paper(html),
         run.paths.root if images == "full" else None,  # the pictures of a run lie in its folder
         created=page.created,
         files=attached.files,

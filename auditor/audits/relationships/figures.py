@@ -34,8 +34,6 @@ DOTTED: Dashes = (0, (1, 1.6))
 
 TICKS = ((-1.0, f"{MINUS}1"), (-0.5, f"{MINUS}0.5"), (0.0, "0"), (0.5, "0.5"), (1.0, "1"))
 
-STRENGTH = f"strength of the tie  ({MINUS}1 opposite · 0 apart · 1 identical)"
-
 
 @dataclass(frozen=True)
 class Edge:
@@ -271,7 +269,8 @@ def distribution(
         width=3.15,
         height=1.55,
         alt=alt,
-        caption="Filled: pictures by strength of the tie. Dashed: what is usual for such a pair.",
+        caption=f"Filled: pictures by strength of the tie ({MINUS}1 opposite, 0 apart, "
+        "1 identical). Dashed: what is usual for such a pair.",
         paint=partial(paint_distribution, pair=pair, relation=relation),
     )
 
@@ -279,7 +278,10 @@ def distribution(
 def paint_distribution(
     figure: Figure, *, pair: PairResult, relation: RelationResult | None
 ) -> None:
-    """Painted without axes: a report may hold hundreds, and axes cost ten times as much."""
+    """Painted without axes and with few letters: a report may hold hundreds.
+
+    Axes cost ten times as much to draw, and a PDF engine lays out each letter of a figure alone.
+    """
     counts = np.asarray(pair.histogram, dtype=float)
     edges = np.linspace(-1.0, 1.0, len(counts) + 1)
     density = counts / (counts.sum() * (edges[1] - edges[0]))
@@ -303,7 +305,7 @@ def paint_distribution(
         tick = np.full(2, place)
         line(tick, np.array([0.0, -0.04 * top]), SOFT, 0.6)
         figure.text(float(across(place)), 0.17, name, ha="center", color=SOFT, size=8.5)
-    figure.text(0.5, 0.04, STRENGTH, ha="center", color=SOFT, size=8)
+    figure.text(0.5, 0.04, "strength of the tie", ha="center", color=SOFT, size=8)
     for mean in labelled_means(pair, relation):
         style = DOTTED if mean.color == EXPECTED else SOLID
         line(np.full(2, mean.x), np.array([0.0, 1.05 * top]), mean.color, 0.8, style)
