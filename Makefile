@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: env demo test check format bench study lock clean
+.PHONY: env demo example test check format bench study lock clean
 
 env: $(STAMP)
 
@@ -26,6 +26,10 @@ lock: | $(BIN)/uv
 # Exit code 1 is the policy's verdict on the planted biases, not a crash: the demo wants it.
 demo: env
 	@$(BIN)/auditor run portraits; code=$$?; test $$code -eq 1 || { echo "the demo should end in 1 (planted biases found), it ended in $$code"; exit 1; }
+
+# What the README shows; run again where the report has changed, and commit what comes out.
+example: env
+	$(BIN)/python reports/example/make.py
 
 # Two files at a time. `make test ARGS=--slow` kills a run at twenty random moments instead of two.
 test: env
