@@ -271,7 +271,7 @@ def parse_review(text: str, label: str) -> Review:
 
 def without_blanks(content: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """The file without its blanks: `date:` with nothing behind it is left to be filled in."""
-    kept = {
+    kept: dict[str, JsonValue] = {
         key: without_blanks(value) if isinstance(value, Mapping) else value
         for key, value in content.items()
         if value is not None

@@ -46,7 +46,7 @@ BOMBS = {
     "closed flow nesting": "a: " + "[" * 2_000 + "]" * 2_000,
     "mapping nesting": "{a: " * 5_000,
     "block nesting": "- " * 20_000,
-    "aliases": aliases(9),
+    "aliases": aliases(6),
     "merged aliases": "a: &a {b: 1}\n" + "c:\n" + "  <<: *a\n" * 2000,
     "an alias of itself": "a: &a [*a]",
     "a long key": f"{'k' * 300_000}: 1",

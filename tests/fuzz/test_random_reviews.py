@@ -20,7 +20,7 @@ from auditor.store.reader import Run, read_run
 from tests.fuzz.commands import check
 from tests.fuzz.mutate import as_yaml, spoilt, spoilt_trees
 
-NUM_BYTES, NUM_TREES = 320, 160
+NUM_BYTES, NUM_TREES = 300, 170
 SHOWN, REFRESHED, RENDERED = 20, 6, 320
 """Every how many files are shown, refreshed, and end in a report, which takes longest."""
 

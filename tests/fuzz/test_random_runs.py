@@ -19,7 +19,7 @@ from auditor.store.reader import Run, read_run
 from tests.fuzz.commands import check, check_both
 from tests.fuzz.mutate import as_yaml, spoilt, spoilt_trees
 
-NUM_COMPANIONS, NUM_FILES, NUM_TREES, NUM_RENDERED = 700, 260, 160, 10
+NUM_COMPANIONS, NUM_FILES, NUM_TREES, NUM_RENDERED = 900, 210, 110, 10
 
 DOCUMENTS = (
     "run.json",

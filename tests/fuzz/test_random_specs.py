@@ -31,7 +31,7 @@ engine: {device: cpu, batch_size: 16}
 report: {formats: [html]}
 """
 
-NUM_BYTES, NUM_TREES = 270, 130
+NUM_BYTES, NUM_TREES = 200, 100
 TREE = read_yaml(SPEC, "spec").plain()
 
 
