@@ -41,10 +41,6 @@ MAX_PAGE = 128 << 20
 """Characters of the largest page; a report of 200 findings and 400 pictures has 8 million."""
 
 
-# No value of a run can hold these marks: every one is escaped.
-SCREEN_ONLY = re.compile(r"<!--screen-->.*?<!--/screen-->\n?", re.DOTALL)
-
-
 @dataclass(frozen=True)
 class Assets:
     """Style, script and policy of the page."""
@@ -99,14 +95,6 @@ def bounded(pieces: Iterator[str]) -> Iterator[str]:
         if size > MAX_PAGE:
             raise broken(f"the page is larger than {MAX_PAGE >> 20} MiB")
         yield piece
-
-
-def for_paper(document: str) -> str:
-    """A page without what only screens have: templates put it between `<!--screen-->` marks.
-
-    The style hides these parts from print as well; left out, they cost a PDF no time.
-    """
-    return SCREEN_ONLY.sub("", document)
 
 
 def refuse_unguarded(document: str, policy: str) -> None:

@@ -1,7 +1,7 @@
 """Example pictures and heat maps as small data URIs, shown only as far as the audience may see.
 
 Every picture is decoded and encoded again, so nothing but pixels survives: no EXIF, no profile,
-no trailing bytes. Photographs become JPEG, heat maps PNG.
+no trailing bytes. Photographs and what is drawn over them become JPEG, the rest PNG.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def jpeg_uri(image: Image.Image) -> str:
 
 
 def heat_uri(heat: NDArray[np.float32], backdrop: Image.Image | None) -> str:
-    """A heat map as a PNG data URI, over a pale grey version of the picture where it may show.
+    """A heat map as a data URI: JPEG over a pale grey version of its picture, PNG where that may
+    not show. A PDF takes the bytes of a JPEG as they are, and packs every PNG anew.
 
     Args:
         heat: [h, w], any scale and sign; what speaks for and against counts alike, relative to
@@ -102,6 +103,8 @@ def heat_uri(heat: NDArray[np.float32], backdrop: Image.Image | None) -> str:
         shade = np.asarray(backdrop.convert("L").resize(side)) // (256 // GREY_LEVELS)
     image = Image.fromarray(warmth * GREY_LEVELS + shade)
     image.putpalette(PALETTE)
+    if backdrop is not None:
+        return jpeg_uri(image.convert("RGB"))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return data_uri("image/png", buffer.getvalue())

@@ -7,7 +7,9 @@ fonts that ship with matplotlib; nothing else on the disk, and nothing on a netw
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,9 +21,9 @@ import matplotlib as mpl
 from auditor.errors import MissingDependencyError, RenderError
 from auditor.report.attachments import Attachment, make_attachments
 from auditor.report.finish import finish
-from auditor.report.html import for_paper
 from auditor.report.images import ImageMode
 from auditor.report.page import Page
+from auditor.report.paper import for_paper
 from auditor.store.reader import Run
 from auditor.store.seal import fill_seal
 from auditor.store.sign import Signer
@@ -106,18 +108,31 @@ def typeset(
             string=fallback_faces(), font_config=fonts, url_fetcher=fetcher, base_url=None
         )
         source = weasyprint.HTML(string=html, base_url=base, url_fetcher=fetcher)
-        content = source.write_pdf(
-            font_config=fonts,
-            stylesheets=[extra],
-            attachments=[embedded(file, created) for file in files],
-            pdf_variant=variant,
-            pdf_tags=True,  # PDF/A-3b does not ask for tags; readers do
-            pdf_identifier=identifier[:32].encode(),
-            finisher=lambda _, pdf: finish(pdf, files),
-        )
+        with uncollected():
+            content = source.write_pdf(
+                font_config=fonts,
+                stylesheets=[extra],
+                attachments=[embedded(file, created) for file in files],
+                pdf_variant=variant,
+                pdf_tags=True,  # PDF/A-3b does not ask for tags; readers do
+                pdf_identifier=identifier[:32].encode(),
+                finisher=lambda _, pdf: finish(pdf, files),
+            )
         return bytes(content)
     except (ValueError, OSError) as error:
         raise RenderError(f"the PDF cannot be made: {error}") from error
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No search for cycles while millions of boxes are made that all stay: a tenth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def load_weasyprint() -> ModuleType:

@@ -32,7 +32,7 @@ SOLID: Dashes = (0, ())
 DASHED: Dashes = (0, (4, 1.6))
 DOTTED: Dashes = (0, (1, 1.6))
 
-TICKS = ((-1.0, f"{MINUS}1"), (-0.5, f"{MINUS}0.5"), (0.0, "0"), (0.5, "0.5"), (1.0, "1"))
+TICKS = ((-1.0, f"{MINUS}1"), (-0.5, ""), (0.0, "0"), (0.5, ""), (1.0, "1"))
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def distribution(
     return Drawing(
         name=f"pair-{pair.a}~{pair.b}",
         width=3.15,
-        height=1.55,
+        height=1.4,
         alt=alt,
         caption=f"Filled: pictures by strength of the tie ({MINUS}1 opposite, 0 apart, "
         "1 identical). Dashed: what is usual for such a pair.",
@@ -304,8 +304,8 @@ def paint_distribution(
     for place, name in TICKS:
         tick = np.full(2, place)
         line(tick, np.array([0.0, -0.04 * top]), SOFT, 0.6)
-        figure.text(float(across(place)), 0.17, name, ha="center", color=SOFT, size=8.5)
-    figure.text(0.5, 0.04, "strength of the tie", ha="center", color=SOFT, size=8)
+        if name:
+            figure.text(float(across(place)), 0.05, name, ha="center", color=SOFT, size=8.5)
     for mean in labelled_means(pair, relation):
         style = DOTTED if mean.color == EXPECTED else SOLID
         line(np.full(2, mean.x), np.array([0.0, 1.05 * top]), mean.color, 0.8, style)
@@ -327,7 +327,7 @@ def across(x: Floats | float) -> Floats:
 
 def above(y: Floats, top: float) -> Floats:
     """Density as a height in the figure."""
-    return 0.29 + 0.55 * y / top
+    return 0.18 + 0.65 * y / top
 
 
 def expected_bell(relation: RelationResult | None) -> tuple[Floats, Floats]:

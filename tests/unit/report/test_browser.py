@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from auditor.report.html import for_paper
+from auditor.report.paper import for_paper
 from auditor.report.render import render
 from tests.unit.chromium import CHROMIUM, Browser
 from tests.unit.finished_run import Outline

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from auditor.report.finding_list import GRAVEST_FIRST, make_finding_list
-from auditor.report.html import for_paper
 from auditor.report.page import make_page
+from auditor.report.paper import for_paper
 from tests.unit.finished_run import Outline, page_of
 
 
