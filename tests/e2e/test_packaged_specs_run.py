@@ -69,26 +69,3 @@ def test_without_planted_bias_every_rule_holds(auditor: Call) -> None:
     done = auditor("run", "portraits_clean", *quick)
     assert done.code == 0, done.out + done.err
     assert broken(only_run("portraits_clean")) == set()
-
-
-@pytest.mark.data
-def test_real_images_are_audited_to_a_verdict(auditor: Call, shared_data: Path) -> None:
-    done = auditor("run", "cifar10_attributes", f"data_root={shared_data}", "engine.device=cpu")
-    assert done.code in (0, 1), done.out + done.err
-    (result,) = only_run("cifar10_attributes").glob("audits/*/result.json")
-    found = json.loads(result.read_text())
-    assert found["num_decided"] >= 0.8 * found["num_rules"]
-    assert sum(attribute["learnt"] is True for attribute in found["attributes"]) >= 10
-    assert auditor("verify", "cifar10_attributes").code == 0
-
-
-@pytest.mark.data
-def test_failures_on_real_images_are_explained(auditor: Call, shared_data: Path) -> None:
-    done = auditor("run", "cifar10_failures", f"data_root={shared_data}", "engine.device=cpu")
-    assert done.code == 0, done.out + done.err
-    (result,) = only_run("cifar10_failures").glob("audits/*/result.json")
-    found = json.loads(result.read_text())
-    assert len(found["groups"]) == 40
-    assert all(group["outcome"] != "not_testable" for group in found["groups"])
-    assert len(found["pictures"]) == 10
-    assert auditor("verify", "cifar10_failures").code == 0
