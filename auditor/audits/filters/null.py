@@ -116,15 +116,13 @@ def stand_out(
     own, pool = np.split(places.astype(np.int64), [votes.numel()])
     own, pool = own.reshape(votes.shape), pool.reshape(null_votes.shape)
     whose, others = units.numpy(), null_units.numpy()
-    sizes_own, sizes_null = (
-        np.log(each.double().clamp_min(1).numpy()) for each in (extents, null_extents)
-    )
+    shown, blind = logarithms(extents), logarithms(null_extents)
 
     def one(unit: int) -> Votes:
         mine, rest = whose == unit, (others != unit).nonzero()[0]
         return words_of(
             own[mine],
-            pool[rest[matched(sizes_own[mine], sizes_null[rest])]],
+            pool[rest[matched(shown[mine], blind[rest])]],
             num_words=len(known),
             draws=draws,
             generator=np.random.default_rng([seed & (2**63 - 1), unit]),
@@ -144,6 +142,12 @@ def stand_out(
         word_p_values=p_values,
         by_chance=by_chance,
     )
+
+
+def logarithms(extents: Tensor) -> Floats:
+    """Numbers of places by which pairs are matched: twice as many are as far off as half."""
+    found: Floats = np.log(extents.double().clamp_min(1).numpy())
+    return found
 
 
 def words_of(
