@@ -31,7 +31,8 @@ demo: env
 example: env
 	$(BIN)/python reports/example/make.py
 
-# Two files at a time, in their order: the long ones come early. `make test ARGS=--slow` kills a run at twenty random moments instead of two.
+# Two files at a time, in their order: the long ones come early.
+# `make test ARGS=--slow` kills a run at twenty random moments instead of two.
 test: env
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
