@@ -17,9 +17,9 @@ RESIZE = st.one_of(st.none(), st.integers(6, 60))
 CROP = st.one_of(st.none(), st.integers(5, 60))
 
 
-def eroded(masks: Tensor) -> Tensor:
-    """Masks without the pixels at a border; what is outside the image counts as inside."""
-    return max_pool2d((~masks).float(), 3, stride=1, padding=1) == 0
+def eroded(masks: Tensor, reach: int = 1) -> Tensor:
+    """Masks without the pixels near a border; what is outside the image counts as inside."""
+    return max_pool2d((~masks).float(), 2 * reach + 1, stride=1, padding=reach) == 0
 
 
 def scene(height: int, width: int, where: tuple[float, float, float, float]) -> Tensor:
@@ -51,7 +51,11 @@ def test_masked_pixels_have_the_colour_of_the_object(
     image = torch.where(mask, torch.tensor([200, 40, 10]).view(3, 1, 1), 100).to(torch.uint8)
     if flip_before:
         mask, image = mask.flip(2), image.flip(2)
-    inside, outside = (eroded(fit_masks(eroded(each), preprocess, None)) for each in (mask, ~mask))
+    # A pixel of the input mixes as many of the image as one of them is wide, on either side.
+    reach = 1 if resize is None else 1 + max(height, width) // resize
+    inside, outside = (
+        eroded(fit_masks(eroded(each, reach), preprocess, None)) for each in (mask, ~mask)
+    )
     fitted = fit_geometry(image, preprocess)
     if flip_after:
         inside, outside, fitted = inside.flip(2), outside.flip(2), fitted.flip(2)
