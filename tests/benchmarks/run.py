@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = (
+    "machine",
     "startup",
     "portraits",
     "scan",
