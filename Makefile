@@ -44,15 +44,18 @@ test: env
 bench: env
 	$(BIN)/python tests/benchmarks/run.py
 
-# What takes long: many seeds of the ranking study, and a run killed at twenty random moments.
+# What takes long: the ranking study and the nulls of the audits, trees of 100 groups, and a run killed
+# at twenty random moments.
 study: env
 	$(BIN)/python tests/benchmarks/study.py
+	$(BIN)/python tests/benchmarks/groups.py --groups 100
 	$(BIN)/python -m pytest --slow tests/e2e/test_resume.py
 
 check: env
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/benchmarks reports/example/make.py
 	$(BIN)/lint-imports
 
 format: env

@@ -47,7 +47,7 @@ from auditor.store.writer import RunWriter, open_run
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """What a run is told beside its spec; the defaults are those of the command line.
 

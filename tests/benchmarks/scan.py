@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from auditor.adapters.datasets.protocol import Regions, Unreadable
 from auditor.adapters.models.networks import build_network
+from auditor.context import Concept
 from auditor.engine.backends.local import LocalBackend
 from auditor.engine.lane import Lane
 from auditor.engine.network import PlacedNetwork, place
@@ -54,6 +56,7 @@ class Decoded:
 
     images: Tensor
     classes: tuple[str, ...] | None = None
+    concepts: tuple[Concept, ...] = ()
 
     def splits(self) -> tuple[str, ...]:
         return ("train",)
@@ -73,8 +76,13 @@ class Decoded:
     def predictions(self, split: str) -> None:
         return None
 
-    def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor]:
+    def read(self, split: str, rows: Sequence[int], view: View) -> list[Tensor | Unreadable]:
         return [self.images[row] for row in rows]
+
+    def regions(
+        self, split: str, rows: Sequence[int], view: View
+    ) -> list[Regions | Unreadable | None]:
+        return [None for _ in rows]
 
 
 @dataclass(frozen=True)
@@ -127,13 +135,17 @@ def scanned(images: Tensor, network: PlacedNetwork, batch_size: int) -> Tensor:
             progress=Silent(),
         )
     state = found.states["bench/logits"]
-    return state.logits[state.rows.argsort()]
+    logits: Tensor = state.logits[state.rows.argsort()]
+    return logits
 
 
 def looped(images: Tensor, network: PlacedNetwork, batch_size: int) -> Tensor:
     """Logits of all images, by the bare loop."""
     with torch.no_grad():
-        found = [network.module(network.prepare(batch)).cpu() for batch in images.split(batch_size)]
+        found = [
+            network.module(network.prepare(batch)).cpu()
+            for batch in torch.split(images, batch_size)
+        ]
     return torch.cat(found)
 
 

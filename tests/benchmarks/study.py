@@ -70,7 +70,8 @@ def run_audit(pairs: list[tuple[str, str]], tau: float, seed: int, out: Path) ->
         raise RuntimeError(ended.stderr)
     run = next(line for line in ended.stdout.splitlines() if line.startswith("run: "))
     result = Path(run.removeprefix("run: ")) / "audits" / "relationships" / "result.json"
-    return json.loads(result.read_text())
+    found: dict[str, Any] = json.loads(result.read_text())
+    return found
 
 
 def statistic(pair: dict[str, Any], name: str) -> float:

@@ -64,7 +64,8 @@ def channels_of(images: Tensor, seed: int) -> Tensor:
     """Maps [N, 64, 6, 6] of a network that was never fitted."""
     torch.manual_seed(seed)
     network = build_network("portraits_net", num_outputs=20).eval()
-    features: torch.nn.Sequential = network.get_submodule("features")
+    features = network.get_submodule("features")
+    assert isinstance(features, torch.nn.Sequential)
     with torch.no_grad():
         found: Tensor = features[:8]((images / 255.0 - 0.5) / 0.25)
     return found
@@ -86,7 +87,7 @@ def shuffled(channels: Tensor, setting: str) -> Tensor:
 def batches(drawn: Portraits, channels: Tensor, maps: Tensor) -> Iterator[Batch]:
     """Images as a scan hands them over."""
     assert drawn.masks is not None
-    for rows in torch.arange(NUM_IMAGES).split(AT_ONCE):
+    for rows in torch.split(torch.arange(NUM_IMAGES), AT_ONCE):
         masks = drawn.masks[rows]
         image, concept = masks.flatten(2).any(2).nonzero().unbind(1)
         regions = Masks(torch.ones(len(rows), dtype=torch.bool), image, concept,

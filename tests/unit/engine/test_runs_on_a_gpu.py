@@ -54,7 +54,7 @@ def test_two_runs_end_in_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     Path("audit.yaml").write_text(PORTRAITS.replace("MODEL", RECIPE))
     composed = load_spec("audit.yaml", ["engine.device=cuda"])
-    options = RunOptions(Path("a"), Path("cache_a"), True, (), False, "auditor run", Silent())
+    options = RunOptions(out=Path("a"), cache_dir=Path("cache_a"), fresh=True, progress=Silent())
     first = execute(composed, make_plan(composed), options)
     again = replace(options, out=Path("b"), cache_dir=Path("cache_b"))
     second = execute(composed, make_plan(composed), again)
