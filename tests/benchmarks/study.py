@@ -62,10 +62,9 @@ def run_audit(pairs: list[tuple[str, str]], tau: float, seed: int, out: Path) ->
         f"model.recipe.seed={seed}",
         "report.formats=[html]",
     ]
-    command = [str(auditor), "run", "portraits", *overrides, "--out", str(out), "--fresh"]
-    ended = subprocess.run(
-        [*command, "--cache-dir", str(out / "cache")], capture_output=True, text=True
-    )
+    where = ["--out", str(out), "--cache-dir", str(out / "cache"), "--fresh"]
+    command = [str(auditor), "run", "portraits", "--only", "relationships", *overrides, *where]
+    ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode not in (0, 1, 4):
         raise RuntimeError(ended.stderr)
     run = next(line for line in ended.stdout.splitlines() if line.startswith("run: "))
