@@ -99,7 +99,7 @@ def main() -> None:
         if is_usage(error):
             error.show()
             code = SpecError.exit_code
-            told = error.format_message()
+            kind, told = "UsageError", error.format_message()
         else:
             traceback.print_exc()
             note(
@@ -107,15 +107,15 @@ def main() -> None:
                 f"above and the version, {name_and_version()}."
             )
             code = BROKE
-            told = f"a defect of auditor, not of your spec: {error}"
+            kind, told = type(error).__name__, f"a defect of auditor, not of your spec: {error}"
         if as_json:
-            fields = {"kind": type(error).__name__, "message": told, "hint": None}
+            fields = {"kind": kind, "message": told, "hint": None}
             say_json({"ok": False, "exit_code": code, "error": fields})
     sys.exit(code)
 
 
 class Usage(Protocol):
-    """A mistake in how a command was typed; typer keeps the class of these errors to itself."""
+    """A mistake in how a command was typed; where the class of it lives depends on typer's age."""
 
     def show(self) -> None:
         """Print the usage and what is wrong with it."""

@@ -14,6 +14,7 @@ from typing import get_args
 from auditor.audits.filters.section import FiltersSection
 from auditor.report.sections import Body
 from auditor.results.base import Verdict
+from auditor.results.finding import Finding
 from auditor.spec.rule import Severity
 from auditor.store.reader import Run
 from auditor.wording import VERDICTS, plain, sentence
@@ -85,10 +86,6 @@ def make_finding_list(
     """
     titles = {audit.id: plain(audit.title) for audit in run.record.audits}
     targets = places(bodies)
-    ordered = sorted(
-        run.findings,
-        key=lambda f: (GRAVEST_FIRST.index(f.verdict), SEVERITIES.index(f.severity)),
-    )
     rows = tuple(
         FindingRow(
             number=number,
@@ -96,14 +93,14 @@ def make_finding_list(
             kind=finding.verdict,
             word=VERDICTS[finding.verdict],
             severity=finding.severity,
-            rank=(GRAVEST_FIRST.index(finding.verdict), SEVERITIES.index(finding.severity)),
+            rank=rank_of(finding),
             audit=finding.audit,
             title=titles.get(finding.audit, finding.audit),
             claim=sentence(plain(finding.claim)),
             standing=standing.get(finding.id, ""),
             target=targets.get(finding.id) or anchor_of(finding.audit, bodies),
         )
-        for number, finding in enumerate(ordered, start=1)
+        for number, finding in enumerate(sorted(run.findings, key=rank_of), start=1)
     )
     return FindingList(
         rows=rows,
@@ -113,6 +110,10 @@ def make_finding_list(
         ),
         audits=choices([row.audit for row in rows], titles),
     )
+
+
+def rank_of(finding: Finding) -> tuple[int, int]:
+    return GRAVEST_FIRST.index(finding.verdict), SEVERITIES.index(finding.severity)
 
 
 def places(bodies: Mapping[str, Body | None]) -> dict[str, str]:

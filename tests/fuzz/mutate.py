@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import yaml
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 TOKENS = (
@@ -30,6 +31,17 @@ ODD_NUMBERS = (
     0, -1, 1, 2, 2**31, 2**63, 2**64, -(2**63) - 1, 10**30, 10**400, 0.0, -0.0, 0.5, 1e-320,
     1e308, -1e308, 3.5, 99999999,
 )  # fmt: skip
+
+
+def examples(count: int) -> settings:
+    """As many examples, the same ones every time, however long each takes."""
+    return settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def spoilt(content: bytes, chance: random.Random) -> bytes:

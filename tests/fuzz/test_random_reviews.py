@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from auditor.cli.report import judged_again, reviews_for
 from auditor.cli.review import write_review
@@ -18,7 +18,7 @@ from auditor.compose.yaml_file import read_yaml
 from auditor.errors import ArtifactError, SpecError
 from auditor.store.reader import Run, read_run
 from tests.fuzz.commands import check
-from tests.fuzz.mutate import as_yaml, spoilt, spoilt_trees
+from tests.fuzz.mutate import as_yaml, examples, spoilt, spoilt_trees
 
 NUM_BYTES, NUM_TREES = 300, 170
 SHOWN, REFRESHED, RENDERED = 20, 6, 320
@@ -115,13 +115,7 @@ def test_spoilt_trees_of_a_review(opened: Run, text: str) -> None:
     number = iter(range(10**9))
     tree = read_yaml(text, "review").plain()
 
-    @settings(
-        max_examples=NUM_TREES,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @examples(NUM_TREES)
     @given(spoilt_trees(tree))
     def each(spoilt_tree: object) -> None:
         judge(opened, as_yaml(spoilt_tree).encode(), next(number))

@@ -10,14 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.compose.yaml_file import read_yaml
 from auditor.errors import ArtifactError
 from auditor.store.reader import Run, read_run
 from tests.fuzz.commands import check, check_both
-from tests.fuzz.mutate import as_yaml, spoilt, spoilt_trees
+from tests.fuzz.mutate import as_yaml, examples, spoilt, spoilt_trees
 
 NUM_COMPANIONS, NUM_FILES, NUM_TREES, NUM_RENDERED = 900, 210, 110, 10
 
@@ -173,13 +173,7 @@ def write(path: Path, tree: object) -> None:
 def test_spoilt_trees_of_a_run(victim: Path, sound: Path) -> None:
     chance = random.Random(0)
 
-    @settings(
-        max_examples=NUM_TREES,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @examples(NUM_TREES)
     @given(trees())
     def each(spoilt_tree: tuple[str, object]) -> None:
         name, tree = spoilt_tree
@@ -193,13 +187,7 @@ def test_spoilt_trees_of_a_run(victim: Path, sound: Path) -> None:
 @pytest.mark.usefixtures("plain_documents")
 def test_spoilt_trees_of_a_run_that_is_rendered(victim: Path, sound: Path) -> None:
     # Without its manifest nobody can tell that the run was altered: it is rendered as it stands.
-    @settings(
-        max_examples=NUM_RENDERED,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @examples(NUM_RENDERED)
     @given(trees())
     def each(spoilt_tree: tuple[str, object]) -> None:
         name, tree = spoilt_tree

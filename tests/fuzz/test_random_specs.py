@@ -6,11 +6,11 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from auditor.compose.yaml_file import read_yaml
 from tests.fuzz.commands import check, check_both
-from tests.fuzz.mutate import as_yaml, spoilt, spoilt_trees
+from tests.fuzz.mutate import as_yaml, examples, spoilt, spoilt_trees
 
 SPEC = """\
 version: 1
@@ -66,13 +66,7 @@ def test_spoilt_bytes_of_a_spec(spec: Path) -> None:
 def test_spoilt_trees_of_a_spec(spec: Path) -> None:
     number = iter(range(10**9))
 
-    @settings(
-        max_examples=NUM_TREES,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @examples(NUM_TREES)
     @given(spoilt_trees(TREE))
     def each(tree: object) -> None:
         judge(spec, as_yaml(tree).encode(), next(number))
